@@ -1,0 +1,1 @@
+//! GitOps agents: what they say about a service after a commit.

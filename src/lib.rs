@@ -1,0 +1,19 @@
+//! datapin deploys data versions to microservices through GitOps.
+//!
+//! Data flows one way: arguments → raw configuration → [`config`] → snapshot → [`plan`] → [`run`] →
+//! [`event`]s → outcome → [`report`] and [`exit`] code. Only [`run`] writes.
+
+pub mod agent;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod event;
+pub mod exit;
+pub mod gate;
+pub mod notify;
+pub mod plan;
+pub mod queue;
+pub mod repo;
+pub mod report;
+pub mod run;
+pub mod values;

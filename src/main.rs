@@ -1,0 +1,2 @@
+//! The `datapin` program.
+fn main() {}

@@ -1,0 +1,20 @@
+//! Everything that is tested through the library and the real binary, in one program.
+#![allow(missing_docs, clippy::print_stdout, clippy::print_stderr)]
+
+mod agent;
+mod cli;
+mod config;
+mod demo;
+mod environments;
+mod gate;
+mod model;
+mod notify;
+mod plan;
+mod queue;
+mod repo;
+mod report;
+mod run;
+mod scenarios;
+mod transport;
+mod values;
+mod world;
