@@ -1,1 +1,62 @@
-//! Exit codes.
+//! Exit codes: the contract with CI jobs and scripts.
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Exit {
+    /// 0: verified, or nothing to do.
+    Ok,
+    /// 1: a bug or damage; the journal says how far it came.
+    Damage,
+    /// 2: bad usage, configuration or input; nothing was touched.
+    Usage,
+    /// 3: an outside system could not be reached or refused before anything was written; safe to repeat.
+    Unreachable,
+    /// 10: deployment failed or timed out, everything rolled back.
+    DeploymentFailed,
+    /// 11: a required gate failed, errored or timed out, everything rolled back.
+    GateFailed,
+    /// 12: rollback failed; a person is needed, environments are frozen.
+    RollbackFailed,
+    /// 13: superseded or withdrawn.
+    Superseded,
+    /// 14: gave up waiting in the queue.
+    GaveUpWaiting,
+    /// 15: not allowed now: frozen, rejected, `requires` not met.
+    NotAllowed,
+    /// 16: cancelled, everything rolled back.
+    Cancelled,
+    /// 17: verified, but a record outside git could not be written.
+    NotRecorded,
+    /// 18: another driver took this run.
+    TakenOver,
+    /// 19: stopped half-way; the next run or `reconcile` finishes it.
+    Stopped,
+}
+
+impl Exit {
+    /// The number that the process ends with.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Ok => 0,
+            Exit::Damage => 1,
+            Exit::Usage => 2,
+            Exit::Unreachable => 3,
+            Exit::DeploymentFailed => 10,
+            Exit::GateFailed => 11,
+            Exit::RollbackFailed => 12,
+            Exit::Superseded => 13,
+            Exit::GaveUpWaiting => 14,
+            Exit::NotAllowed => 15,
+            Exit::Cancelled => 16,
+            Exit::NotRecorded => 17,
+            Exit::TakenOver => 18,
+            Exit::Stopped => 19,
+        }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
