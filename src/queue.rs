@@ -1,1 +1,12 @@
-//! The queue branch.
+//! The queue branch: queue, lock, journal and audit log in one.
+//!
+//! The rules are pure functions in [`rules`] and [`line`]: they know neither git nor a clock.
+//! [`store`] applies them to the branch, one commit each.
+
+pub mod environment;
+pub mod history;
+pub mod ticket;
+
+pub use environment::*;
+pub use history::*;
+pub use ticket::*;
