@@ -5,8 +5,12 @@
 
 pub mod environment;
 pub mod history;
+pub mod line;
+pub mod rules;
 pub mod ticket;
 
 pub use environment::*;
 pub use history::*;
+pub use line::*;
+pub use rules::*;
 pub use ticket::*;

@@ -39,6 +39,13 @@ pub struct EnvironmentFile {
     pub unknown: Unknown,
 }
 
+impl EnvironmentFile {
+    /// The file of an environment of which nothing is known yet.
+    pub fn new(identity: Identity) -> Self {
+        Self { identity, datasets: BTreeMap::new(), freeze: None, unknown: Unknown::new() }
+    }
+}
+
 /// What is known of one dataset in one environment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct DatasetFile {
@@ -57,6 +64,24 @@ impl DatasetFile {
     /// The last verified set that was not taken back.
     pub fn current(&self) -> Option<&VerifiedSet> {
         self.verified.iter().rfind(|set| set.standing == Standing::Good)
+    }
+
+    /// Adds a set; the same run and version only once. The oldest go beyond [`KEPT_SETS`].
+    pub fn add(&mut self, set: VerifiedSet) {
+        self.verified.retain(|old| (&old.run, &old.version) != (&set.run, &set.version));
+        self.verified.push(set);
+        let excess = self.verified.len().saturating_sub(KEPT_SETS);
+        self.verified.drain(..excess);
+    }
+
+    /// Marks every good set after `reached` as taken back, and `reached` as good.
+    pub fn go_back_to(&mut self, reached: &VerifiedSet) {
+        let same = |set: &VerifiedSet| set.run == reached.run && set.version == reached.version;
+        let Some(at) = self.verified.iter().rposition(same) else { return self.add(reached.clone()) };
+        self.verified[at].standing = Standing::Good;
+        for later in &mut self.verified[at + 1..] {
+            later.standing = Standing::TakenBack;
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ticket::{Cause, CauseKind, RunId, Unknown};
+use super::ticket::{Cause, CauseKind, RunId, RunKind, Ticket, Unknown};
 use crate::exit::Exit;
 use crate::repo::CommitId;
 
@@ -136,4 +136,49 @@ pub struct HistoryLine {
     /// Fields of a newer build.
     #[serde(flatten)]
     pub unknown: Unknown,
+}
+
+impl HistoryLine {
+    /// The line of a ticket that ends so.
+    pub fn of(ticket: &Ticket, outcome: Outcome, finished_by: &str, at: Timestamp) -> Self {
+        Self {
+            run: ticket.run.clone(),
+            number: ticket.number,
+            key: ticket.key.clone(),
+            attempt: ticket.attempt,
+            pipeline: ticket.title(),
+            environments: ticket.parts().map(|part| part.identity.name.clone()).collect(),
+            dataset: ticket.dataset.clone(),
+            version: ticket.version.clone(),
+            actor: ticket.actor.clone(),
+            finished_by: finished_by.to_owned(),
+            outcome,
+            commits: ticket
+                .parts()
+                .flat_map(|part| part.intents.iter().map(|intent| intent.commit.clone()))
+                .fold(Vec::new(), |mut all, commit| {
+                    if !all.contains(&commit) {
+                        all.push(commit);
+                    }
+                    all
+                }),
+            entered: ticket.times.entered,
+            started: ticket.times.started,
+            finished: at,
+            unknown: Unknown::new(),
+        }
+    }
+}
+
+impl Ticket {
+    /// What people call the run: its pipeline, or `rollback ENVIRONMENT`.
+    pub fn title(&self) -> String {
+        match &self.kind {
+            RunKind::Deploy => self.pipeline.clone(),
+            RunKind::Rollback { .. } => {
+                let names: Vec<&str> = self.parts().map(|part| part.identity.name.as_str()).collect();
+                format!("rollback {}", names.join(" "))
+            }
+        }
+    }
 }

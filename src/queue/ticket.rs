@@ -219,6 +219,19 @@ impl State {
             State::Started | State::Deploying { .. } | State::Verified | State::RollingBack { .. } => true,
         }
     }
+
+    /// The word for people.
+    pub fn word(&self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Started => "starting",
+            State::Deploying { step: StageStep::Pin, .. } => "pinning",
+            State::Deploying { step: StageStep::Sync, .. } => "waiting for the agent",
+            State::Deploying { step: StageStep::Gate, .. } => "running gates",
+            State::Verified => "verified",
+            State::RollingBack { .. } => "rolling back",
+        }
+    }
 }
 
 /// What a run does with a stage.
