@@ -2,6 +2,7 @@
 //!
 //! Helmfile and Helm 3 come from `.ci/tools.sh DIR` (then set `DATAPIN_TOOLS=DIR`) or from `PATH`; without them the
 //! tests that render are skipped, and say so.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests panic as tests do")]
 
 use std::collections::BTreeMap;
 use std::env;
