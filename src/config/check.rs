@@ -1,0 +1,75 @@
+//! What no single value shows: references, cycles, places that two environments share, queues.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::Config;
+use super::error::Problem;
+use super::raw::Spans;
+
+mod gates;
+mod pins;
+mod queues;
+mod references;
+
+/// A beat is sent every third of it, and a push takes a second.
+const SHORTEST: Duration = Duration::from_secs(3);
+
+/// All that is wrong with how the parts of `config` fit together, with places.
+pub(super) fn check(config: &Config, spans: &Spans) -> Vec<(Range<usize>, Problem)> {
+    let mut check = Check { config, spans, problems: Vec::new() };
+    check.references();
+    check.pipelines();
+    check.gates();
+    check.pins();
+    check.queues();
+    check.problems
+}
+
+struct Check<'a> {
+    config: &'a Config,
+    spans: &'a Spans,
+    problems: Vec<(Range<usize>, Problem)>,
+}
+
+impl Check<'_> {
+    fn problem(&mut self, address: &str, problem: Problem) {
+        self.problems.push((self.spans.of(address), problem));
+    }
+
+    /// An environment that is twice, one without anything to deploy, and a dataset that nobody named.
+    fn pipelines(&mut self) {
+        let config = self.config;
+        for pipeline in config.pipelines.values() {
+            let address = format!("pipeline/{}", pipeline.name);
+            if pipeline.dataset.is_empty() {
+                self.dataset_missing(&address, &pipeline.name);
+            }
+            let mut seen = BTreeSet::new();
+            for (stage, environments) in pipeline.stages.iter().map(|stage| &stage.environments).enumerate() {
+                for (index, environment) in environments.iter().enumerate() {
+                    let place = format!("{address}/stages/{stage}/environment/{index}");
+                    if !seen.insert((environment, stage)) || seen.iter().any(|(e, s)| *e == environment && *s < stage) {
+                        let (environment, pipeline) = (environment.clone(), pipeline.name.clone());
+                        self.problem(&place, Problem::EnvironmentTwice { environment, pipeline });
+                    } else if config.environments.contains_key(environment)
+                        && config.datasets.contains_key(&pipeline.dataset)
+                        && config.services(environment, &pipeline.dataset).is_empty()
+                    {
+                        let (environment, dataset) = (environment.clone(), pipeline.dataset.clone());
+                        self.problem(&place, Problem::NothingToDeploy { environment, dataset });
+                    }
+                }
+            }
+        }
+    }
+
+    fn dataset_missing(&mut self, address: &str, pipeline: &str) {
+        let known = self.spans.declared("dataset");
+        // without any dataset, or with a broken value, that error is enough
+        if known.len() > 1 && !self.spans.has(&format!("{address}/dataset")) {
+            self.problem(address, Problem::DatasetMissing { pipeline: pipeline.to_owned(), known });
+        }
+    }
+}
