@@ -1,12 +1,12 @@
 //! What no single value shows: references, cycles, places that two environments share, queues.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::Config;
 use super::error::Problem;
 use super::raw::Spans;
+use super::{Config, Pipeline};
 
 mod gates;
 mod pins;
@@ -46,23 +46,25 @@ impl Check<'_> {
             if pipeline.dataset.is_empty() {
                 self.dataset_missing(&address, &pipeline.name);
             }
-            let mut seen = BTreeSet::new();
-            for (stage, environments) in pipeline.stages.iter().map(|stage| &stage.environments).enumerate() {
-                for (index, environment) in environments.iter().enumerate() {
-                    let place = format!("{address}/stages/{stage}/environment/{index}");
-                    if !seen.insert((environment, stage)) || seen.iter().any(|(e, s)| *e == environment && *s < stage) {
-                        let (environment, pipeline) = (environment.clone(), pipeline.name.clone());
-                        self.problem(&place, Problem::EnvironmentTwice { environment, pipeline });
-                    } else if config.environments.contains_key(environment)
-                        && config.datasets.contains_key(&pipeline.dataset)
-                        && config.services(environment, &pipeline.dataset).is_empty()
-                    {
-                        let (environment, dataset) = (environment.clone(), pipeline.dataset.clone());
-                        self.problem(&place, Problem::NothingToDeploy { environment, dataset });
-                    }
+            let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+            for (stage, index, environment) in pipeline.places() {
+                let place = format!("{address}/stages/{stage}/environment/{index}");
+                // twice in one stage is what the reader has said
+                if *seen.entry(environment).or_insert(stage) != stage {
+                    let (environment, pipeline) = (environment.to_owned(), pipeline.name.clone());
+                    self.problem(&place, Problem::EnvironmentTwice { environment, pipeline });
+                } else if self.has_nothing(environment, &pipeline.dataset) {
+                    let (environment, dataset) = (environment.to_owned(), pipeline.dataset.clone());
+                    self.problem(&place, Problem::NothingToDeploy { environment, dataset });
                 }
             }
         }
+    }
+
+    fn has_nothing(&self, environment: &str, dataset: &str) -> bool {
+        self.config.environments.contains_key(environment)
+            && self.config.datasets.contains_key(dataset)
+            && self.config.services(environment, dataset).is_empty()
     }
 
     fn dataset_missing(&mut self, address: &str, pipeline: &str) {
@@ -71,5 +73,14 @@ impl Check<'_> {
         if known.len() > 1 && !self.spans.has(&format!("{address}/dataset")) {
             self.problem(address, Problem::DatasetMissing { pipeline: pipeline.to_owned(), known });
         }
+    }
+}
+
+impl Pipeline {
+    /// Each environment with the indices of its stage and of itself there.
+    fn places(&self) -> impl Iterator<Item = (usize, usize, &str)> {
+        self.stages.iter().enumerate().flat_map(|(stage, found)| {
+            found.environments.iter().enumerate().map(move |(index, name)| (stage, index, name.as_str()))
+        })
     }
 }

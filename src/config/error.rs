@@ -9,6 +9,11 @@ use std::ops::Range;
 pub use problem::{FileFault, Problem};
 use source_line::SourceLine;
 
+/// More than anybody reads.
+const MOST_SHOWN: usize = 50;
+/// Longest message, in characters.
+const LONGEST_MESSAGE: usize = 500;
+
 /// Everything that is wrong with one file, by position; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors {
@@ -71,14 +76,15 @@ impl std::error::Error for ConfigErrors {}
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.errors.iter().enumerate() {
+        for (index, error) in self.errors.iter().take(MOST_SHOWN).enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
             error.render(&self.name, f)?;
         }
         if self.errors.len() > 1 {
-            writeln!(f, "\n{} errors in {}", self.errors.len(), self.name)?;
+            let more = if self.errors.len() > MOST_SHOWN { ", the first of them above" } else { "" };
+            writeln!(f, "\n{} errors in {}{more}", self.errors.len(), self.name)?;
         }
         Ok(())
     }
@@ -89,14 +95,26 @@ impl ConfigError {
         let SourceLine { line, column, shown, offset, width } = &self.place;
         let number = line.to_string();
         let margin = " ".repeat(number.len());
-        writeln!(f, "error: {}", self.problem)?;
+        writeln!(f, "error: {}", fit(&self.problem.to_string()))?;
         writeln!(f, "{margin}--> {name}:{line}:{column}")?;
         writeln!(f, "{margin} |")?;
         writeln!(f, "{}", format!("{number} | {shown}").trim_end())?;
         writeln!(f, "{margin} | {}{}", " ".repeat(*offset), "^".repeat(*width))?;
         for help in self.problem.help() {
-            writeln!(f, "{margin} = help: {help}")?;
+            writeln!(f, "{margin} = help: {}", fit(&help))?;
         }
         Ok(())
     }
+}
+
+/// A message on one line, whatever names and values are in it.
+fn fit(message: &str) -> String {
+    let mut line = String::new();
+    for c in message.chars().take(LONGEST_MESSAGE) {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    if message.chars().nth(LONGEST_MESSAGE).is_some() {
+        line.push('…');
+    }
+    line
 }

@@ -137,15 +137,13 @@ fn pattern(text: &str, spot: Spot<'_>) -> Option<Finding> {
 /// The time span that `text` says; above zero.
 pub(super) fn duration(text: &str, spot: Spot<'_>) -> Result<Duration, Problem> {
     let (key, place) = (spot.key.to_owned(), spot.place.to_owned());
-    let bad = |reason: &str| Problem::BadDuration {
-        text: text.to_owned(),
-        place: place.clone(),
-        reason: reason.to_owned(),
+    let bad = |reason: &str| {
+        Problem::BadDuration { key: key.clone(), place: place.clone(), reason: reason.to_owned() }
     };
     if text.trim().parse::<f64>().is_ok() {
         return Err(bad("its unit is missing"));
     }
-    let signed: SignedDuration = text.parse().map_err(|_| bad("it is not a number with a unit (h, m, s, ms)"))?;
+    let signed: SignedDuration = text.parse().map_err(|_| bad("it is not a number with a unit such as h, m or s"))?;
     if !signed.is_positive() {
         return Err(Problem::NotPositive { key, place });
     }

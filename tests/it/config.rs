@@ -51,7 +51,7 @@ fn every_bad_file_has_its_message() {
     let mut wrong = Vec::new();
     for (file, text) in &samples {
         let message = match load("datapin.toml", text) {
-            Ok(_) => panic!("{} loads", file.display()),
+            Ok(_) => { wrong.push(format!("{} loads", file.display())); continue },
             Err(errors) => errors.to_string(),
         };
         wrong.extend(differs(&file.with_extension("txt"), &message));

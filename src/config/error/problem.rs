@@ -49,7 +49,7 @@ pub enum Problem {
     WrongType { what: String, place: String, expected: String, found: String },
     #[error("`{key}` is missing {place}")]
     MissingKey { key: String, place: String, doc: String },
-    #[error("one of {ways} is missing {place}")]
+    #[error("{ways} is missing {place}")]
     MissingWay { ways: String, place: String },
     #[error("`{key}` and `{other}` exclude each other {place}")]
     Exclusive { key: String, other: String, place: String },
@@ -63,8 +63,8 @@ pub enum Problem {
     Empty { what: String, place: String },
     #[error("{what} {place} is listed twice: `{value}`")]
     Duplicate { what: String, place: String, value: String },
-    #[error("`{text}` {place} is no duration: {reason}")]
-    BadDuration { text: String, place: String, reason: String },
+    #[error("`{key}` {place} is no duration: {reason}")]
+    BadDuration { key: String, place: String, reason: String },
     #[error("`{key}` {place} must be longer than zero")]
     NotPositive { key: String, place: String },
     #[error("`{key}` {place} must be a whole number from 0 to {most}, not {found}")]
@@ -166,7 +166,11 @@ impl Problem {
     /// Help that does not depend on the case.
     fn fixed_help(&self) -> Option<&'static str> {
         Some(match self {
-            Problem::PlainSecret { .. } | Problem::PasswordInUrl { .. } => {
+            Problem::PasswordInUrl { .. } => {
+                "take it out: a git login belongs in `token`, a web login in `headers`, each as { env = \"VARIABLE\" } \
+                 or { file = \"path\" }; replace this one, it may have been seen"
+            }
+            Problem::PlainSecret { .. } => {
                 "say where it is: { env = \"VARIABLE\" } or { file = \"path\" }; replace this one, it may have been seen"
             }
             Problem::BadName { .. } => {

@@ -78,8 +78,9 @@ fn window(line: &[char], column: usize, width: usize) -> (String, usize, usize) 
 
 /// Any line may hold a secret that someone wrote as a plain value: the message ends up in a CI log.
 static SECRET_VALUE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let keys = r"(?i)(?:token|passphrase|password|webhook|user_id|secret|authorization)";
-    Regex::new(&format!(r#"{keys}"?\s*=\s*("[^"]*"?|'[^']*'?|[^{{\s,}}][^,}}]*)|://([^/\s"'@:]*:[^/\s"'@]*)@"#)).ok()
+    let keys = r"(?i)(?:token|passphrase|password|webhook|user_id|secret|authorization|api-?key|cookie)";
+    let value = r#""+(?:\\.|[^"\\])*"*|'+[^']*'*|[^{\s,}][^,}]*"#;
+    Regex::new(&format!(r#"{keys}["']?\s*=\s*({value})|://([^/\s"'@:]*:[^/\s"'@]*)@"#)).ok()
 });
 
 fn mask_secrets(line: &[char]) -> Vec<char> {

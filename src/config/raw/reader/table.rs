@@ -7,6 +7,7 @@ use toml_edit::TableLike;
 
 use super::{At, Data, Fields, Form, Key, Node, Problem, ROOT, Raw, Reader, Shape, Site, Spot, form};
 use crate::config::key::{Choice, Keys, Kind, Need, Way};
+use crate::config::suggest::nearest;
 
 /// A table with the kind that it turned out to be.
 #[derive(Clone, Copy)]
@@ -50,8 +51,7 @@ impl Reader<'_> {
                 None => self.stranger(name, at, known, site),
             }
         }
-        let missing = |key: &&Key| key.need == Need::Required && !table.contains_key(key.name);
-        for key in known.keys().filter(missing) {
+        for key in known.keys().filter(|key| is_missing(table, key, known)) {
             let (place, doc) = (site.place(), key.doc.to_owned());
             self.problem(range.clone(), Problem::MissingKey { key: key.name.to_owned(), place, doc });
         }
@@ -134,7 +134,7 @@ impl Reader<'_> {
         match choice {
             Choice::Free => {}
             Choice::One(ways) => {
-                let ways = ways.iter().map(needs).collect::<Vec<_>>().join(" or ");
+                let ways = ways.iter().map(needs).collect::<Vec<_>>().join(", or ");
                 self.problem(range.clone(), Problem::MissingWay { ways, place: place.to_owned() });
             }
             Choice::AtMostOne(ways) => {
@@ -201,6 +201,16 @@ impl Reader<'_> {
     }
 }
 
+/// Whether a required key is missing. One that is there with a slip of the fingers has its error already.
+fn is_missing(table: &dyn TableLike, key: &Key, known: Known) -> bool {
+    let only = [key.name.to_owned()];
+    let misspelt = || {
+        let mut strangers = table.iter().filter(|(name, _)| known.keys().all(|key| key.name != *name));
+        strangers.any(|(name, _)| nearest(name, &only).is_some())
+    };
+    key.need == Need::Required && !table.contains_key(key.name) && !misspelt()
+}
+
 /// The place of a key, else of the table around it.
 fn key_range(table: &dyn TableLike, key: &str, around: &Range<usize>) -> Range<usize> {
     table.key(key).and_then(|key| key.span()).unwrap_or_else(|| around.clone())
@@ -208,7 +218,12 @@ fn key_range(table: &dyn TableLike, key: &str, around: &Range<usize>) -> Range<u
 
 /// The keys of a way, in words.
 fn needs(way: &Way) -> String {
-    way.needs.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" with ")
+    let quoted: Vec<String> = way.needs.iter().map(|key| format!("`{key}`")).collect();
+    match quoted.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first, rest @ ..] => format!("{first} with {}", rest.join(", ")),
+    }
 }
 
 /// Which table has a key of that name, in words.
