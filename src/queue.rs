@@ -1,1 +1,16 @@
-//! The queue branch.
+//! The queue branch: queue, lock, journal and audit log in one.
+//!
+//! The rules are pure functions in [`rules`] and [`line`]: they know neither git nor a clock.
+//! [`store`] applies them to the branch, one commit each.
+
+pub mod environment;
+pub mod history;
+pub mod line;
+pub mod rules;
+pub mod ticket;
+
+pub use environment::*;
+pub use history::*;
+pub use line::*;
+pub use rules::*;
+pub use ticket::*;

@@ -1,0 +1,466 @@
+//! The transitions of the queue: what may be written, by whom, and what it changes.
+//!
+//! Pure: no git, no clock, no random numbers. Each function either changes the [`Queue`] the way one commit
+//! on the branch does, or says why not and leaves it alone. `../shared/protocol.md` in code; the model in
+//! `tests/it/model.rs` runs these very functions.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::*;
+
+/// Everything that a queue branch says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Queue {
+    /// Number of the next ticket.
+    pub next: u64,
+    /// Waiting and started runs by number.
+    pub tickets: BTreeMap<u64, Ticket>,
+    /// Environments by name.
+    pub environments: BTreeMap<String, EnvironmentFile>,
+    /// Lines to append to the history; what the branch already has is not repeated here.
+    pub finished: Vec<HistoryLine>,
+    /// Fields of a newer build in `queue.json`.
+    pub unknown: Unknown,
+}
+
+/// Why the queue does not allow a change. Nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The name is held under another identity.
+    #[error(
+        "environment `{name}` is known to this queue as branch `{theirs_branch}` of {theirs_repository}, not as branch `{mine_branch}` of {mine_repository}; use another name, or `datapin init` to change it while no run names it"
+    )]
+    Identity {
+        /// Environment.
+        name: String,
+        /// What the queue says.
+        theirs_repository: String,
+        /// What the queue says.
+        theirs_branch: String,
+        /// What the configuration says.
+        mine_repository: String,
+        /// What the configuration says.
+        mine_branch: String,
+    },
+    /// The same key is in the queue with other values of `--set`.
+    #[error("run {run} of this CI pipeline is in the queue with another `--set`; cancel it first")]
+    OtherSettings {
+        /// That run.
+        run: RunId,
+    },
+    /// The ticket is not in the queue.
+    #[error("ticket #{number} is not in the queue")]
+    Gone {
+        /// Its number.
+        number: u64,
+    },
+    /// Another driver acts for the ticket.
+    #[error("{who} acts for this run now (epoch {epoch})")]
+    TakenOver {
+        /// That driver.
+        who: String,
+        /// Its epoch.
+        epoch: u64,
+    },
+    /// It is not this ticket's turn.
+    #[error("it is not the turn of #{number}")]
+    NotItsTurn {
+        /// Its number.
+        number: u64,
+    },
+    /// The ticket lives: its driver wrote since it was looked at.
+    #[error("the driver of #{number} is alive")]
+    Alive {
+        /// Its number.
+        number: u64,
+    },
+    /// The ticket's state does not allow that.
+    #[error("#{number} is {state}")]
+    WrongState {
+        /// Its number.
+        number: u64,
+        /// What it is.
+        state: &'static str,
+    },
+    /// A report is about another try or another commit.
+    #[error("this result is about another try or another commit; it is not written")]
+    Stale,
+    /// The environment is not known to the queue.
+    #[error("environment `{name}` is not known to this queue; nothing was ever deployed there")]
+    NoEnvironment {
+        /// Its name.
+        name: String,
+    },
+    /// A person's freeze is already there.
+    #[error("environment `{name}` is already frozen by {owner}: {reason}")]
+    AlreadyFrozen {
+        /// Its name.
+        name: String,
+        /// Who froze it.
+        owner: String,
+        /// Why.
+        reason: String,
+    },
+    /// There is nothing to thaw.
+    #[error("environment `{name}` is not frozen")]
+    NotFrozen {
+        /// Its name.
+        name: String,
+    },
+    /// A freeze with open work is not a person's to lift.
+    #[error(
+        "environment `{name}` is frozen because {reason}; run `datapin rollback {name}` or `datapin reconcile`, which thaw it when they succeed, or thaw it with --force"
+    )]
+    WorkIsLeft {
+        /// Its name.
+        name: String,
+        /// Why it is frozen.
+        reason: String,
+    },
+}
+
+/// How an entry went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A new ticket at the end of the line.
+    New {
+        /// Its number.
+        number: u64,
+    },
+    /// The same key is there already.
+    Rejoined {
+        /// Its number.
+        number: u64,
+    },
+}
+
+impl Entry {
+    /// The ticket's number.
+    pub fn number(&self) -> u64 {
+        match self {
+            Entry::New { number } | Entry::Rejoined { number } => *number,
+        }
+    }
+}
+
+impl Queue {
+    /// Adds the ticket at the end of the line, or finds the one of the same key.
+    ///
+    /// `ticket.number` is not looked at: the queue gives the next one.
+    pub fn enter(&mut self, ticket: &Ticket, on_newer: OnNewer, at: Timestamp) -> Result<Entry, Refusal> {
+        for part in ticket.parts() {
+            self.same_identity(&part.identity)?;
+        }
+        if let Some(known) = self.tickets.values().find(|known| known.key == ticket.key) {
+            return match known.set == ticket.set {
+                true => Ok(Entry::Rejoined { number: known.number }),
+                false => Err(Refusal::OtherSettings { run: known.run.clone() }),
+            };
+        }
+        if on_newer == OnNewer::ReplaceWaiting {
+            self.replace_waiting(ticket, at);
+        }
+        let number = self.next;
+        self.next += 1;
+        for part in ticket.parts() {
+            self.environments
+                .entry(part.identity.name.clone())
+                .or_insert_with(|| EnvironmentFile::new(part.identity.clone()));
+        }
+        self.tickets.insert(number, Ticket { number, ..ticket.clone() });
+        Ok(Entry::New { number })
+    }
+
+    fn replace_waiting(&mut self, newer: &Ticket, at: Timestamp) {
+        let replaced: Vec<u64> = self
+            .tickets
+            .values()
+            .filter(|old| {
+                !old.state.holds() && old.pipeline == newer.pipeline && old.dataset == newer.dataset
+            })
+            .map(|old| old.number)
+            .collect();
+        for number in replaced {
+            let by = format!("{} of {} ({})", newer.version, newer.actor, newer.run);
+            self.close(number, Outcome::Withdrawn { by }, &newer.actor, at);
+        }
+    }
+
+    /// Whether nothing known contradicts this identity.
+    pub fn same_identity(&self, mine: &Identity) -> Result<(), Refusal> {
+        match self.environments.get(&mine.name) {
+            Some(known) if known.identity != *mine => Err(Refusal::Identity {
+                name: mine.name.clone(),
+                theirs_repository: known.identity.repository.clone(),
+                theirs_branch: known.identity.branch.clone(),
+                mine_repository: mine.repository.clone(),
+                mine_branch: mine.branch.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Who keeps a ticket from starting: holders of its environments, and waiting tickets before it.
+    ///
+    /// Holding is a written state, never derived from the order.
+    pub fn ahead(&self, ticket: &Ticket) -> Vec<&Ticket> {
+        let rank = |ticket: &Ticket| (ticket.priority, ticket.number);
+        let mut ahead: Vec<&Ticket> = self
+            .tickets
+            .values()
+            .filter(|other| other.number != ticket.number && other.meets(ticket))
+            .filter(|other| other.state.holds() || rank(other) < rank(ticket))
+            .collect();
+        ahead.sort_by_key(|other| (!other.state.holds(), rank(other)));
+        ahead
+    }
+
+    /// Makes a waiting ticket a holder, with its first epoch.
+    pub fn start(&mut self, number: u64, who: &str, at: Timestamp) -> Result<u64, Refusal> {
+        let ticket = self.ticket(number)?;
+        if ticket.state.holds() {
+            return Err(Refusal::WrongState { number, state: ticket.state.word() });
+        }
+        if !self.ahead(ticket).is_empty() {
+            return Err(Refusal::NotItsTurn { number });
+        }
+        let ticket = self.ticket_mut(number)?;
+        ticket.state = State::Started;
+        ticket.times.started = Some(at);
+        ticket.driver =
+            Driver { epoch: ticket.driver.epoch + 1, who: who.to_owned(), beat: ticket.driver.beat + 1 };
+        Ok(ticket.driver.epoch)
+    }
+
+    /// Makes `who` the driver of a started ticket whose driver is still the one that was `seen`.
+    pub fn take(&mut self, number: u64, seen: &Driver, who: &str) -> Result<u64, Refusal> {
+        let ticket = self.ticket_mut(number)?;
+        if !ticket.state.holds() {
+            return Err(Refusal::WrongState { number, state: ticket.state.word() });
+        }
+        if ticket.driver != *seen {
+            return Err(Refusal::Alive { number });
+        }
+        ticket.driver = Driver { epoch: seen.epoch + 1, who: who.to_owned(), beat: seen.beat + 1 };
+        Ok(ticket.driver.epoch)
+    }
+
+    /// A decision: changes a started ticket in the name of its driver. Every decision is a sign of life.
+    pub fn decide(
+        &mut self,
+        number: u64,
+        epoch: u64,
+        change: impl FnOnce(&mut Ticket),
+    ) -> Result<(), Refusal> {
+        let ticket = self.driven(number, epoch)?;
+        ticket.driver.beat += 1;
+        change(ticket);
+        Ok(())
+    }
+
+    /// A report: writes the wish to cancel, which needs no epoch. The first wish stays.
+    pub fn wish_cancel(&mut self, number: u64, wish: Wish) -> Result<(), Refusal> {
+        self.ticket_mut(number)?.cancel.get_or_insert(wish);
+        Ok(())
+    }
+
+    /// The commit point: writes the verified sets and the state in one.
+    ///
+    /// `sets` are by environment; each goes to the ticket's dataset.
+    pub fn verify(
+        &mut self,
+        number: u64,
+        epoch: u64,
+        sets: &[(String, VerifiedSet)],
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        let ticket = self.driven(number, epoch)?;
+        ticket.driver.beat += 1;
+        ticket.state = State::Verified;
+        ticket.times.verified = Some(at);
+        let dataset = ticket.dataset.clone();
+        for (name, set) in sets {
+            let file = self
+                .environments
+                .get_mut(name)
+                .ok_or_else(|| Refusal::NoEnvironment { name: name.clone() })?;
+            file.datasets.entry(dataset.clone()).or_default().add(set.clone());
+        }
+        Ok(())
+    }
+
+    /// A rollback's commit point: the set that was reached becomes the current one, the sets after it are
+    /// taken back, and the environment thaws.
+    pub fn restore(
+        &mut self,
+        number: u64,
+        epoch: u64,
+        environment: &str,
+        reached: &VerifiedSet,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        let ticket = self.driven(number, epoch)?;
+        ticket.driver.beat += 1;
+        ticket.state = State::Verified;
+        ticket.times.verified = Some(at);
+        let dataset = ticket.dataset.clone();
+        let file = self
+            .environments
+            .get_mut(environment)
+            .ok_or_else(|| Refusal::NoEnvironment { name: environment.to_owned() })?;
+        file.freeze = None;
+        file.datasets.entry(dataset).or_default().go_back_to(reached);
+        Ok(())
+    }
+
+    /// Removes a started ticket and writes its line; freezes what `freezes` names.
+    pub fn finish(
+        &mut self,
+        number: u64,
+        epoch: u64,
+        outcome: Outcome,
+        freezes: Vec<(String, Freeze)>,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        let who = self.driven(number, epoch)?.driver.who.clone();
+        for (name, freeze) in freezes {
+            if let Some(file) = self.environments.get_mut(&name) {
+                file.freeze = Some(freeze);
+            }
+        }
+        self.close(number, outcome, &who, at);
+        Ok(())
+    }
+
+    /// Removes a waiting ticket and writes its line.
+    pub fn leave(&mut self, number: u64, outcome: Outcome, who: &str, at: Timestamp) -> Result<(), Refusal> {
+        let ticket = self.ticket(number)?;
+        if ticket.state.holds() {
+            return Err(Refusal::WrongState { number, state: ticket.state.word() });
+        }
+        self.close(number, outcome, who, at);
+        Ok(())
+    }
+
+    /// Puts back a started ticket that a person removed by hand: same number, next epoch, cancelled, and
+    /// without the environments that another started ticket names by now.
+    pub fn put_back(&mut self, ticket: &Ticket, wish: Wish) -> Result<u64, Refusal> {
+        if self.tickets.contains_key(&ticket.number) {
+            return Err(Refusal::Alive { number: ticket.number });
+        }
+        let mut ticket = ticket.clone();
+        let taken =
+            |name: &str| self.tickets.values().any(|other| other.state.holds() && other.part(name).is_some());
+        for stage in &mut ticket.stages {
+            stage.environments.retain(|part| !taken(&part.identity.name));
+        }
+        ticket.driver.epoch += 1;
+        ticket.driver.beat += 1;
+        ticket.cancel = Some(wish);
+        let epoch = ticket.driver.epoch;
+        self.next = self.next.max(ticket.number + 1);
+        self.tickets.insert(ticket.number, ticket);
+        Ok(epoch)
+    }
+
+    /// A person freezes an environment.
+    pub fn freeze(&mut self, identity: &Identity, freeze: Freeze) -> Result<(), Refusal> {
+        self.same_identity(identity)?;
+        let file = self
+            .environments
+            .entry(identity.name.clone())
+            .or_insert_with(|| EnvironmentFile::new(identity.clone()));
+        if let Some(old) = &file.freeze {
+            return Err(Refusal::AlreadyFrozen {
+                name: identity.name.clone(),
+                owner: old.owner.clone(),
+                reason: old.reason.clone(),
+            });
+        }
+        file.freeze = Some(freeze);
+        Ok(())
+    }
+
+    /// A person lifts a freeze. One that carries open work yields only to `force`.
+    pub fn thaw(&mut self, name: &str, force: Force) -> Result<Freeze, Refusal> {
+        let file = self.environment_mut(name)?;
+        match &file.freeze {
+            None => Err(Refusal::NotFrozen { name: name.to_owned() }),
+            Some(freeze) if freeze.origin.carried().is_some() && force == Force::No => {
+                Err(Refusal::WorkIsLeft { name: name.to_owned(), reason: freeze.reason.clone() })
+            }
+            Some(freeze) => {
+                let freeze = freeze.clone();
+                file.freeze = None;
+                Ok(freeze)
+            }
+        }
+    }
+
+    /// Keeps a version out of an environment.
+    pub fn reject(&mut self, name: &str, dataset: &str, rejected: Rejected) -> Result<(), Refusal> {
+        let file = self.environment_mut(name)?.datasets.entry(dataset.to_owned()).or_default();
+        file.rejected.retain(|old| old.version != rejected.version);
+        file.rejected.push(rejected);
+        Ok(())
+    }
+
+    /// Lets a version in again. Whether it was kept out.
+    pub fn allow(&mut self, name: &str, dataset: &str, version: &str) -> Result<bool, Refusal> {
+        let file = self.environment_mut(name)?.datasets.entry(dataset.to_owned()).or_default();
+        let before = file.rejected.len();
+        file.rejected.retain(|old| old.version != version);
+        Ok(file.rejected.len() < before)
+    }
+
+    /// The ticket of that number.
+    pub fn ticket(&self, number: u64) -> Result<&Ticket, Refusal> {
+        self.tickets.get(&number).ok_or(Refusal::Gone { number })
+    }
+
+    /// The record of an environment, if there is one.
+    pub fn environment(&self, name: &str) -> Option<&EnvironmentFile> {
+        self.environments.get(name)
+    }
+
+    /// The last verified set of a dataset in an environment.
+    pub fn current(&self, name: &str, dataset: &str) -> Option<&VerifiedSet> {
+        self.environments.get(name)?.datasets.get(dataset)?.current()
+    }
+
+    fn environment_mut(&mut self, name: &str) -> Result<&mut EnvironmentFile, Refusal> {
+        self.environments.get_mut(name).ok_or_else(|| Refusal::NoEnvironment { name: name.to_owned() })
+    }
+
+    fn ticket_mut(&mut self, number: u64) -> Result<&mut Ticket, Refusal> {
+        self.tickets.get_mut(&number).ok_or(Refusal::Gone { number })
+    }
+
+    fn driven(&mut self, number: u64, epoch: u64) -> Result<&mut Ticket, Refusal> {
+        let ticket = self.ticket_mut(number)?;
+        match ticket.driver.epoch == epoch && ticket.state.holds() {
+            true => Ok(ticket),
+            false => Err(Refusal::TakenOver { who: ticket.driver.who.clone(), epoch: ticket.driver.epoch }),
+        }
+    }
+
+    fn close(&mut self, number: u64, outcome: Outcome, who: &str, at: Timestamp) {
+        if let Some(ticket) = self.tickets.remove(&number) {
+            self.finished.push(HistoryLine::of(&ticket, outcome, who, at));
+        }
+    }
+}
+
+/// Whether a person insists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Force {
+    /// No.
+    No,
+    /// `--force`.
+    Yes,
+}
+
+/// What a newer run does with waiting ones of its pipeline and dataset.
+pub use crate::config::OnNewer;

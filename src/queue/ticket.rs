@@ -1,0 +1,543 @@
+//! What a ticket carries: the whole run record.
+//!
+//! The record is the run's only memory: any process that holds the repository and the configuration can
+//! carry the run on from it. New fields need no new schema; fields that this build does not know survive.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::environment::{Identity, VerifiedSet};
+use crate::config::Place;
+use crate::repo::CommitId;
+
+/// Fields of a newer build; kept as they are when a file is written again.
+pub type Unknown = BTreeMap<String, serde_json::Value>;
+
+/// Id of a run: a ULID.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub String);
+
+impl RunId {
+    /// A new id: sorts by time.
+    pub fn generate() -> Self {
+        Self(ulid::Ulid::generate().to_string())
+    }
+
+    /// The first ten characters (the time) are the same for runs of one moment; this is the id's tail.
+    pub fn short(&self) -> &str {
+        let at = self.0.char_indices().nth_back(5).map_or(0, |(at, _)| at);
+        &self.0[at..]
+    }
+}
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A waiting or started run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Schema of this file.
+    pub schema: u32,
+    /// The run.
+    pub run: RunId,
+    /// Place in the order of entering.
+    pub number: u64,
+    /// Who enters with the same key rejoins instead.
+    pub key: String,
+    /// What the run does.
+    pub kind: RunKind,
+    /// Pipeline; empty for a rollback.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pipeline: String,
+    /// Dataset.
+    pub dataset: String,
+    /// Data version that the run pins.
+    pub version: String,
+    /// Values of `--set`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<Setting>,
+    /// Who asked for it.
+    pub actor: String,
+    /// The CI job, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ci: Option<Ci>,
+    /// Blob id of the configuration that it entered with.
+    pub config: String,
+    /// Order among waiting tickets.
+    pub priority: Priority,
+    /// Who acts for it.
+    pub driver: Driver,
+    /// How a started ticket shows that it is alive.
+    pub lives: Lives,
+    /// How far it is.
+    pub state: State,
+    /// Stages, in order.
+    pub stages: Vec<StageRecord>,
+    /// Counts the tries of one key, from 1.
+    pub attempt: u32,
+    /// What was announced.
+    #[serde(default)]
+    pub notify: Announced,
+    /// The wish to cancel it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<Wish>,
+    /// When what happened.
+    pub times: Times,
+    /// Fields of a newer build.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// What a run does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum RunKind {
+    /// Pins a version stage by stage.
+    Deploy,
+    /// Brings one environment back to a verified set.
+    Rollback {
+        /// The version asked for; `None` means the last verified one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+        /// Whether the version that is left is rejected.
+        reject: Rejection,
+        /// Whether a person's freeze is overridden.
+        #[serde(default)]
+        frozen: FrozenBy,
+    },
+}
+
+/// Whether a rollback rejects the version that it takes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rejection {
+    /// The version may come again.
+    Keep,
+    /// The version is kept out until `allow`.
+    Reject,
+}
+
+/// What a rollback does when a person froze the environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FrozenBy {
+    /// It obeys.
+    #[default]
+    Obey,
+    /// `--force`.
+    Override,
+}
+
+/// A value of `--set`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Setting {
+    /// Service.
+    pub service: String,
+    /// Path in its values file.
+    pub path: crate::values::Path,
+    /// New value.
+    pub value: String,
+}
+
+/// The CI job that a run came from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ci {
+    /// Link for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub url: String,
+    /// Pipeline id.
+    pub pipeline: String,
+    /// Job id.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub job: String,
+}
+
+/// Order among waiting tickets; only waiting ones are ordered by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Priority {
+    /// Rollbacks go first.
+    Rollback,
+    /// Everything else.
+    Normal,
+}
+
+/// The process that acts for a ticket. At most one epoch is valid.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Driver {
+    /// Raised by whoever takes the run.
+    pub epoch: u64,
+    /// Host, process or job.
+    pub who: String,
+    /// Counts the signs of life.
+    pub beat: u64,
+}
+
+/// How a started ticket shows that it is alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lives {
+    /// Its process beats every third of `ttl`.
+    Process,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "name")]
+pub enum State {
+    /// In the queue.
+    Waiting,
+    /// Holder; nothing is pushed yet.
+    Started,
+    /// Works on a stage.
+    Deploying {
+        /// Index of the stage.
+        stage: usize,
+        /// What it does there.
+        step: StageStep,
+    },
+    /// The commit point is behind it.
+    Verified,
+    /// Takes everything back.
+    RollingBack {
+        /// Why.
+        cause: Cause,
+    },
+}
+
+impl State {
+    /// Whether the ticket holds its environments.
+    pub fn holds(&self) -> bool {
+        match self {
+            State::Waiting => false,
+            State::Started | State::Deploying { .. } | State::Verified | State::RollingBack { .. } => true,
+        }
+    }
+
+    /// The word for people.
+    pub fn word(&self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Started => "starting",
+            State::Deploying { step: StageStep::Pin, .. } => "pinning",
+            State::Deploying { step: StageStep::Sync, .. } => "waiting for the agent",
+            State::Deploying { step: StageStep::Gate, .. } => "running gates",
+            State::Verified => "verified",
+            State::RollingBack { .. } => "rolling back",
+        }
+    }
+}
+
+/// What a run does with a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StageStep {
+    /// Pushes the pins.
+    Pin,
+    /// Waits for the agent.
+    Sync,
+    /// Runs the gates.
+    Gate,
+}
+
+/// Why a run takes everything back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Cause {
+    /// Sort of cause; decides the exit code.
+    pub kind: CauseKind,
+    /// In plain words, for people.
+    pub text: String,
+}
+
+/// Sort of cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CauseKind {
+    /// A service did not come up, or the push was refused.
+    Deployment,
+    /// A required gate.
+    Gate,
+    /// Somebody else changed a pinned path.
+    Superseded,
+    /// Frozen, rejected, `requires` not met.
+    NotAllowed,
+    /// A signal or `datapin cancel`.
+    Cancelled,
+    /// Its driver fell silent, and another carried it on.
+    Abandoned,
+}
+
+/// A stage of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// Environments of the stage.
+    pub environments: Vec<EnvironmentPart>,
+    /// Gates of the stage.
+    pub gates: Vec<GateRecord>,
+}
+
+/// One environment's part of the run record; a freeze carries it on when the ticket goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct EnvironmentPart {
+    /// Repository, branch and name.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Every push that was going to happen, named before it happened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intents: Vec<Intent>,
+    /// What a rollback goes back to; `None` if nothing was ever verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal: Option<VerifiedSet>,
+    /// Pins and settings that the run changes, with the values from before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<PinRecord>,
+    /// The commit that is watched: our pin, or the tip at the start where nothing was to be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CommitId>,
+    /// The commit that took it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revert: Option<CommitId>,
+    /// Services, in the order of the dataset.
+    pub services: Vec<ServiceRecord>,
+    /// Fields of a newer build.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+impl EnvironmentPart {
+    /// The id of the pin commit that is known to be on the branch.
+    pub fn pinned(&self) -> Option<&CommitId> {
+        self.intents
+            .iter()
+            .rfind(|intent| intent.action == Action::Pin && intent.fate == Fate::Done)
+            .map(|intent| &intent.commit)
+    }
+
+    /// Intents that are not known to be done or dead.
+    pub fn open(&self) -> impl Iterator<Item = &Intent> {
+        self.intents.iter().filter(|intent| intent.fate == Fate::Open)
+    }
+}
+
+/// A push that was going to happen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Intent {
+    /// What for.
+    pub action: Action,
+    /// The tip that the push expects.
+    pub parent: CommitId,
+    /// The commit that is pushed.
+    pub commit: CommitId,
+    /// Epoch of the driver.
+    pub epoch: u64,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What a push is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Pins the version.
+    Pin,
+    /// Takes it back.
+    Revert,
+    /// An empty commit that keeps an open intent from ever landing.
+    Settle,
+}
+
+/// What became of an intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// Not known.
+    Open,
+    /// The branch contains its commit.
+    Done,
+    /// It can never land.
+    Dead,
+}
+
+/// One scalar that the run changes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PinRecord {
+    /// Service.
+    pub service: String,
+    /// Where.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Whether it is the data version or a `--set`.
+    pub role: Role,
+    /// The value from before, and its exact bytes.
+    pub before: Value,
+    /// The run's value.
+    pub after: String,
+}
+
+/// What a recorded scalar is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The data version of a service.
+    Pin,
+    /// A settable value.
+    Setting,
+}
+
+/// A scalar's value and the exact bytes that said so.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Value {
+    /// As a reader of the file sees it.
+    pub text: String,
+    /// As the file has it, with its quotes.
+    pub source: String,
+}
+
+/// A service of an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ServiceRecord {
+    /// Name.
+    pub name: String,
+    /// How far it is.
+    pub state: ServiceState,
+    /// Why, in plain words; empty where there is nothing to say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// How far a service is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceState {
+    /// Nothing happened yet.
+    Pending,
+    /// Waits for the agent.
+    Syncing,
+    /// Runs the commit and is healthy.
+    Deployed,
+    /// Did not come up.
+    Failed,
+    /// Waits for the agent after the revert.
+    RollingBack,
+    /// Runs the old value and is healthy.
+    RolledBack,
+    /// Did not come back.
+    RollbackFailed,
+}
+
+/// A gate of a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct GateRecord {
+    /// Name.
+    pub name: String,
+    /// What came out; `None` while it has not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// In one line.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub summary: String,
+    /// Link for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub url: String,
+}
+
+/// What came out of a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The environment is good.
+    Passed,
+    /// It is not, but the gate is allowed to fail.
+    Warned,
+    /// It is not.
+    Failed,
+    /// The gate could not tell.
+    Errored,
+    /// The gate took too long.
+    TimedOut,
+    /// It was not run.
+    Skipped,
+}
+
+impl Verdict {
+    /// The word for people and machines.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Passed => "passed",
+            Verdict::Warned => "warned",
+            Verdict::Failed => "failed",
+            Verdict::Errored => "errored",
+            Verdict::TimedOut => "timed out",
+            Verdict::Skipped => "skipped",
+        }
+    }
+}
+
+/// What was announced; at least once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Announced {
+    /// Whether the start was.
+    #[serde(default)]
+    pub start: bool,
+    /// The message to reply to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+    /// Whether the finish was.
+    #[serde(default)]
+    pub finish: bool,
+}
+
+/// The wish to cancel a run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Wish {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// When what happened, by the clock of whoever wrote it. Never compared between machines.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Times {
+    /// Entered.
+    pub entered: Timestamp,
+    /// Started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+    /// Verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Timestamp>,
+}
+
+impl Ticket {
+    /// Every environment that the ticket names, in the order of its stages.
+    pub fn parts(&self) -> impl Iterator<Item = &EnvironmentPart> {
+        self.stages.iter().flat_map(|stage| &stage.environments)
+    }
+
+    /// The same, to change.
+    pub fn parts_mut(&mut self) -> impl Iterator<Item = &mut EnvironmentPart> {
+        self.stages.iter_mut().flat_map(|stage| &mut stage.environments)
+    }
+
+    /// Whether it names an environment that `other` names too.
+    pub fn meets(&self, other: &Ticket) -> bool {
+        self.parts().any(|mine| other.parts().any(|theirs| mine.identity.name == theirs.identity.name))
+    }
+
+    /// The part of one environment.
+    pub fn part(&self, environment: &str) -> Option<&EnvironmentPart> {
+        self.parts().find(|part| part.identity.name == environment)
+    }
+
+    /// File name in the queue's tree.
+    pub fn file(&self) -> String {
+        format!("tickets/{:06}-{}.json", self.number, self.run)
+    }
+}
