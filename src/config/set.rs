@@ -1,0 +1,121 @@
+//! `--set SERVICE:PATH=VALUE`.
+
+use super::suggest::suggest;
+use super::{Config, UnknownName};
+use crate::values;
+
+/// One value that a run sets beside the version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetValue {
+    /// Service.
+    pub service: String,
+    /// Path in the file of its first pin.
+    pub path: values::Path,
+    /// The new value, as text.
+    pub value: String,
+}
+
+/// Why a `--set` is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SetError {
+    /// No such dataset.
+    #[error(transparent)]
+    Dataset(#[from] UnknownName),
+    /// Not of that form.
+    #[error("`{text}` is not SERVICE:PATH=VALUE, for example `mds:cache.size=512`")]
+    Form {
+        /// What was given.
+        text: String,
+    },
+    /// No such service.
+    #[error("`{text}`: dataset `{dataset}` has no service `{service}`; {}", suggest(service, known, "services").join(" "))]
+    Service {
+        /// What was given.
+        text: String,
+        /// The dataset.
+        dataset: String,
+        /// The service.
+        service: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// Not a path.
+    #[error("`{text}`: `{path}` is no path: {reason}")]
+    Path {
+        /// What was given.
+        text: String,
+        /// The path.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The configuration does not allow it.
+    #[error("`{path}` of service `{service}` is not settable; {}", suggest(&format!("{service}:{path}"), known, "settable").join(" "))]
+    NotSettable {
+        /// The service.
+        service: String,
+        /// The path.
+        path: String,
+        /// What is.
+        known: Vec<String>,
+    },
+    /// A value that no scalar on one line holds.
+    #[error("the value for `{path}` of service `{service}` contains a line break or another control character")]
+    Value {
+        /// The service.
+        service: String,
+        /// The path.
+        path: String,
+    },
+}
+
+impl Config {
+    /// What `text` (`mds:cache.size=512`) sets.
+    ///
+    /// # Errors
+    ///
+    /// It has another form, or names what `settable` of `dataset` does not list.
+    pub fn parse_set(&self, dataset: &str, text: &str) -> Result<SetValue, SetError> {
+        let dataset = self.dataset(dataset)?;
+        let form = || SetError::Form { text: text.to_owned() };
+        let (service, rest) = text.split_once(':').ok_or_else(form)?;
+        let (path, value) = split_value(rest).ok_or_else(form)?;
+        if !dataset.services.iter().any(|own| own == service) {
+            return Err(SetError::Service {
+                text: text.to_owned(),
+                dataset: dataset.name.clone(),
+                service: service.to_owned(),
+                known: dataset.services.clone(),
+            });
+        }
+        let (service, path_text) = (service.to_owned(), path.to_owned());
+        let path: values::Path = path.parse().map_err(|error: values::PathError| SetError::Path {
+            text: text.to_owned(),
+            path: path_text.clone(),
+            reason: error.reason.to_string(),
+        })?;
+        if !dataset.settable.iter().any(|settable| settable.service == service && settable.path == path) {
+            let known = dataset.settable.iter().map(|settable| format!("{}:{}", settable.service, settable.path));
+            return Err(SetError::NotSettable { service, path: path_text, known: known.collect() });
+        }
+        if value.contains(|c: char| c.is_control()) {
+            return Err(SetError::Value { service, path: path_text });
+        }
+        Ok(SetValue { service, path, value: value.to_owned() })
+    }
+}
+
+/// Path and value: the first `=` that is neither in brackets nor in quotes parts them.
+fn split_value(text: &str) -> Option<(&str, &str)> {
+    let (mut depth, mut quoted) = (0_usize, false);
+    for (index, c) in text.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            '[' if !quoted => depth += 1,
+            ']' if !quoted => depth = depth.saturating_sub(1),
+            '=' if !quoted && depth == 0 && index > 0 => return Some((&text[..index], &text[index + 1..])),
+            _ => {}
+        }
+    }
+    None
+}
