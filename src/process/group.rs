@@ -1,0 +1,75 @@
+//! The process group of a child program.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use tokio::process::Child;
+
+/// How long a group has between SIGTERM and SIGKILL.
+const GRACE: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A process group that has to end. Ending it twice does nothing; dropping it ends it.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// `None` once it has ended.
+    leader: Option<Pid>,
+}
+
+impl Group {
+    /// The group of a child that was started as its leader.
+    pub(super) fn led_by(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self { leader: id.and_then(Pid::from_raw) }
+    }
+
+    /// Asks everybody in it to end, and makes them after the grace. The leader is reaped.
+    ///
+    /// An id is not given to another process while a group has it, and a group that is gone is never
+    /// signalled again: so this can't hit a stranger.
+    pub(super) async fn end(&mut self, child: &mut Child) {
+        let Some(leader) = self.leader else { return };
+        let _ = kill_process_group(leader, Signal::TERM);
+        let begun = Instant::now();
+        while is_there(leader, child) {
+            if begun.elapsed() >= GRACE {
+                let _ = kill_process_group(leader, Signal::KILL);
+                // A process in an uninterruptible call outlasts even that; it isn't waited for.
+                let _ = tokio::time::timeout(GRACE, child.wait()).await;
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        self.leader = None;
+    }
+}
+
+/// A leader that is not reaped would count as there.
+fn is_there(leader: Pid, child: &mut Child) -> bool {
+    let _ = child.try_wait();
+    test_kill_process_group(leader).is_ok()
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let Some(leader) = self.leader.take() else { return };
+        if kill_process_group(leader, Signal::TERM).is_err() {
+            return;
+        }
+        // A thread, since the runtime may be on its way out.
+        let reaper = std::thread::Builder::new().name("ends-group".to_owned());
+        let spawned = reaper.spawn(move || {
+            let begun = Instant::now();
+            while test_kill_process_group(leader).is_ok() {
+                if begun.elapsed() >= GRACE {
+                    let _ = kill_process_group(leader, Signal::KILL);
+                    return;
+                }
+                std::thread::sleep(LOOK);
+            }
+        });
+        if spawned.is_err() {
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}
