@@ -2,13 +2,15 @@
 //!
 //! A program is an argument vector, never a shell string. It gets the environment that it is given and
 //! nothing else, leads a process group of its own, and when it has ended, took too long or is no longer
-//! wanted (the future is dropped), the whole group is ended: SIGTERM, a grace, SIGKILL. Its output is read
-//! to the end, however long, but only so much of it is kept as was asked for.
+//! wanted (the future is dropped), the whole group is ended: SIGTERM, a grace, SIGKILL. On Linux, whoever
+//! left the group is found and killed too. Its output is read to the end, however long, but only so much of
+//! it is kept as was asked for.
 
 mod argv;
 mod capture;
 mod group;
 mod locate;
+mod stray;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ use tokio::process::{Child, ChildStdin, Command};
 pub use argv::{base_env, fill, fill_all};
 pub use capture::{Captured, one_line, plain};
 use group::Group;
+use stray::Mark;
 
 /// How long whoever escaped from the group and holds the pipes is still listened to.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -31,7 +34,7 @@ const DRAIN: Duration = Duration::from_millis(500);
 pub struct Program<'a> {
     /// Program and arguments; never empty.
     pub argv: &'a [String],
-    /// The whole environment: nothing is inherited.
+    /// The whole environment: nothing is inherited. `DATAPIN_CHILD`, a mark, is added.
     pub env: Vec<(String, String)>,
     /// What it reads; `None` means nothing at all.
     pub stdin: Option<Vec<u8>>,
@@ -134,12 +137,13 @@ fn hint(error: &io::Error) -> &'static str {
 pub async fn run(program: Program<'_>) -> Result<Finished, ProcessError> {
     let name = program.argv.first().ok_or(ProcessError::Empty)?;
     let path = locate::locate(name, &program.env, program.cwd.as_deref())?;
-    let mut child = spawn(&path, &program).await.map_err(|source| ProcessError::Spawn {
+    let mark = Mark::generate();
+    let mut child = spawn(&path, &program, &mark).await.map_err(|source| ProcessError::Spawn {
         program: name.clone(),
         path: path.clone(),
         source,
     })?;
-    let mut group = Group::led_by(&child);
+    let mut group = Group::led_by(&child, mark);
     let mut stdout = Captured::keeping(program.keep);
     let mut stderr = Captured::keeping(program.keep);
     let ended = {
@@ -153,9 +157,11 @@ pub async fn run(program: Program<'_>) -> Result<Finished, ProcessError> {
     Ok(Finished { ended, stdout, stderr })
 }
 
-async fn spawn(path: &Path, program: &Program<'_>) -> io::Result<Child> {
+async fn spawn(path: &Path, program: &Program<'_>, mark: &Mark) -> io::Result<Child> {
     let mut command = Command::new(path);
     command.args(&program.argv[1..]).env_clear().envs(program.env.iter().cloned());
+    let (name, value) = mark.variable();
+    command.env(name, value);
     command.stdin(if program.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     if let Some(cwd) = &program.cwd {
@@ -199,7 +205,7 @@ async fn attend(
         }
     }
     if open {
-        // Nobody of the group is left: what comes now is in the pipe already, or from one who escaped.
+        // Nobody is left: what comes now is in the pipe already, or from one who escaped even from the mark.
         let _ = tokio::time::timeout(DRAIN, pipes).await;
     }
     Ok(ended)

@@ -11,6 +11,8 @@ use crate::repo::CommitId;
 pub(super) const API: u32 = 1;
 /// Longest reason that is kept, in characters.
 const REASON: usize = 500;
+/// Longest first line that an error shows, in characters.
+const FIRST: usize = 120;
 /// Log lines that are kept.
 const LOG: usize = 20;
 
@@ -44,7 +46,7 @@ pub enum BadAnswer {
         first: String,
     },
     /// It is another contract.
-    #[error("answers with \"api\":{found}; this datapin understands \"api\":1, the first line was: {first}")]
+    #[error("\"api\" is {found}; this datapin understands 1, the first line was: {first}")]
     Api {
         /// What was found; `missing` if nothing.
         found: String,
@@ -71,7 +73,7 @@ pub enum BadAnswer {
 /// # Errors
 /// When it is no answer, with the first line of what was printed.
 pub fn read(stdout: &Captured) -> Result<Observation, BadAnswer> {
-    let first = stdout.first_line().ok_or(BadAnswer::Empty)?;
+    let first = process::one_line(&stdout.first_line().ok_or(BadAnswer::Empty)?, FIRST);
     let Some(bytes) = stdout.whole() else {
         return Err(BadAnswer::TooLong { bytes: stdout.dropped(), first });
     };

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::process::Child;
 
+use super::stray::Mark;
+
 /// How long a group has between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(20);
@@ -14,16 +16,18 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Group {
     /// `None` once it has ended.
     leader: Option<Pid>,
+    mark: Mark,
 }
 
 impl Group {
     /// The group of a child that was started as its leader.
-    pub(super) fn led_by(child: &Child) -> Self {
+    pub(super) fn led_by(child: &Child, mark: Mark) -> Self {
         let id = child.id().and_then(|id| i32::try_from(id).ok());
-        Self { leader: id.and_then(Pid::from_raw) }
+        Self { leader: id.and_then(Pid::from_raw), mark }
     }
 
-    /// Asks everybody in it to end, and makes them after the grace. The leader is reaped.
+    /// Asks everybody in it to end, and makes them after the grace; who left it is killed then. The leader is
+    /// reaped.
     ///
     /// An id is not given to another process while a group has it, and a group that is gone is never
     /// signalled again: so this can't hit a stranger.
@@ -40,6 +44,8 @@ impl Group {
             }
             tokio::time::sleep(LOOK).await;
         }
+        let mark = self.mark.clone();
+        let _ = tokio::task::spawn_blocking(move || mark.kill_all()).await;
         self.leader = None;
     }
 }
@@ -53,23 +59,24 @@ fn is_there(leader: Pid, child: &mut Child) -> bool {
 impl Drop for Group {
     fn drop(&mut self) {
         let Some(leader) = self.leader.take() else { return };
-        if kill_process_group(leader, Signal::TERM).is_err() {
-            return;
-        }
+        let _ = kill_process_group(leader, Signal::TERM);
+        let mark = self.mark.clone();
         // A thread, since the runtime may be on its way out.
-        let reaper = std::thread::Builder::new().name("ends-group".to_owned());
-        let spawned = reaper.spawn(move || {
-            let begun = Instant::now();
-            while test_kill_process_group(leader).is_ok() {
-                if begun.elapsed() >= GRACE {
-                    let _ = kill_process_group(leader, Signal::KILL);
-                    return;
-                }
-                std::thread::sleep(LOOK);
-            }
-        });
-        if spawned.is_err() {
+        let thread = std::thread::Builder::new().name("ends-group".to_owned());
+        if thread.spawn(move || end_later(leader, &mark)).is_err() {
             let _ = kill_process_group(leader, Signal::KILL);
         }
     }
+}
+
+fn end_later(leader: Pid, mark: &Mark) {
+    let begun = Instant::now();
+    while test_kill_process_group(leader).is_ok() {
+        if begun.elapsed() >= GRACE {
+            let _ = kill_process_group(leader, Signal::KILL);
+            break;
+        }
+        std::thread::sleep(LOOK);
+    }
+    mark.kill_all();
 }

@@ -19,7 +19,7 @@ pub(super) fn locate(
         return match kind(&path) {
             Found::Executable => Ok(path),
             Found::Other => Err(ProcessError::NotExecutable { program: program.to_owned(), path }),
-            Found::Nothing => Err(not_found(program, format!("{} (no such file)", path.display()))),
+            Found::Nothing => Err(not_found(program, folder_of(&path))),
         };
     }
     let Some((_, search)) = env.iter().find(|(name, _)| name == "PATH") else {
@@ -38,6 +38,10 @@ pub(super) fn locate(
         Some(path) => ProcessError::NotExecutable { program: program.to_owned(), path },
         None => not_found(program, format!("PATH ({search})")),
     })
+}
+
+fn folder_of(path: &Path) -> String {
+    path.parent().unwrap_or(path).display().to_string()
 }
 
 fn not_found(program: &str, searched: String) -> ProcessError {

@@ -1,4 +1,5 @@
 //! Agents: real programs that are asked, their answers, and what follows from a row of them.
+#![allow(clippy::unwrap_used)]
 
 mod wait;
 

@@ -1,4 +1,5 @@
 //! Gates and the child programs that they are: real processes, a real HTTP server.
+#![allow(clippy::unwrap_used)]
 
 mod command;
 mod http;

@@ -137,21 +137,31 @@ async fn children_left_behind_are_ended() {
 }
 
 #[tokio::test]
-async fn one_that_escaped_from_the_group_does_not_hold_us() {
+async fn one_that_left_the_group_is_ended_too() {
     let begun = Instant::now();
-    let finished = sh("setsid sh -c 'echo $$; exec sleep 60' & sleep 0.2; echo done").await;
+    let finished = sh("setsid sh -c 'echo $$; exec sleep 300' & sleep 0.2; echo done").await;
+    assert_eq!(finished.ended, Ended::Exited { code: 0 });
+    let pid = finished.stdout.first_line().unwrap();
+    eventually("it is gone", || is_gone(&pid)).await;
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn one_that_escaped_without_a_trace_does_not_hold_us() {
+    let begun = Instant::now();
+    let finished =
+        sh("env -i PATH=\"$PATH\" setsid sh -c 'echo $$; exec sleep 60' & sleep 0.2; echo done").await;
     assert_eq!(finished.ended, Ended::Exited { code: 0 });
     assert!(begun.elapsed() < Duration::from_secs(20));
     let pid = finished.stdout.first_line().unwrap();
-    if let Some(pid) = Pid::from_raw(pid.parse().unwrap()) {
-        let _ = kill_process(pid, Signal::KILL);
-    }
+    assert!(!is_gone(&pid), "nothing finds it; if this fails, say so in the documentation");
+    kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
 }
 
 #[tokio::test]
 async fn dropping_the_future_ends_the_group() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, body) in [("obeys", ""), ("refuses", "trap '' TERM;")] {
+    for (name, body) in [("obeys", ""), ("refuses", "trap '' TERM;"), ("leaves", "setsid")] {
         let file = folder.path().join(name);
         let body = format!(
             "{body} sleep 300 & echo $$ $! > {0}.new; mv {0}.new {0}; wait; sleep 300",
@@ -191,6 +201,8 @@ async fn the_environment_is_what_was_passed_and_nothing_else() {
     let printed = String::from_utf8(finished.stdout.whole().unwrap()).unwrap();
     let mut printed: Vec<_> = printed.trim_end_matches('\0').split('\0').collect();
     printed.sort_unstable();
+    let mark = printed.remove(0);
+    assert!(mark.starts_with("DATAPIN_CHILD="), "{mark}");
     let path = format!("PATH={}", lookup("PATH").unwrap());
     assert_eq!(printed, ["LANG=C.UTF-8", &*path, "WANTED=a b\nc"]);
 }
