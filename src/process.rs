@@ -10,6 +10,7 @@ mod argv;
 mod capture;
 mod group;
 mod locate;
+mod proc;
 mod stray;
 
 use std::io;

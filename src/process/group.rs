@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::process::Child;
 
+use super::proc;
 use super::stray::Mark;
 
 /// How long a group has between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
-const LOOK: Duration = Duration::from_millis(20);
 
 /// A process group that has to end. Ending it twice does nothing; dropping it ends it.
 #[derive(Debug)]
@@ -29,20 +29,25 @@ impl Group {
     /// Asks everybody in it to end, and makes them after the grace; who left it is killed then. The leader is
     /// reaped.
     ///
-    /// An id is not given to another process while a group has it, and a group that is gone is never
-    /// signalled again: so this can't hit a stranger.
+    /// An id is not given to another process while a group has it, and a group that is gone is not signalled
+    /// again. What is left is the moment between reaping the leader and the first signal, and ids go round.
     pub(super) async fn end(&mut self, child: &mut Child) {
         let Some(leader) = self.leader else { return };
         let _ = kill_process_group(leader, Signal::TERM);
         let begun = Instant::now();
-        while is_there(leader, child) {
+        for pause in looks() {
+            // Only in Linux is a leader that is not reaped known to be gone.
+            let _ = child.try_wait();
+            if !is_there(leader) {
+                break;
+            }
             if begun.elapsed() >= GRACE {
                 let _ = kill_process_group(leader, Signal::KILL);
                 // A process in an uninterruptible call outlasts even that; it isn't waited for.
                 let _ = tokio::time::timeout(GRACE, child.wait()).await;
                 break;
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(pause).await;
         }
         let mark = self.mark.clone();
         let _ = tokio::task::spawn_blocking(move || mark.kill_all()).await;
@@ -50,10 +55,13 @@ impl Group {
     }
 }
 
-/// A leader that is not reaped would count as there.
-fn is_there(leader: Pid, child: &mut Child) -> bool {
-    let _ = child.try_wait();
-    test_kill_process_group(leader).is_ok()
+/// Pauses between two looks at a group: the first looks are the likely ones, and each costs something.
+fn looks() -> impl Iterator<Item = Duration> {
+    (0..).map(|look| Duration::from_millis(5 << u32::min(look, 5)))
+}
+
+fn is_there(leader: Pid) -> bool {
+    test_kill_process_group(leader).is_ok() && proc::is_group_alive(leader.as_raw_nonzero().get())
 }
 
 impl Drop for Group {
@@ -71,12 +79,15 @@ impl Drop for Group {
 
 fn end_later(leader: Pid, mark: &Mark) {
     let begun = Instant::now();
-    while test_kill_process_group(leader).is_ok() {
+    for pause in looks() {
+        if !is_there(leader) {
+            break;
+        }
         if begun.elapsed() >= GRACE {
             let _ = kill_process_group(leader, Signal::KILL);
             break;
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(pause);
     }
     mark.kill_all();
 }

@@ -24,7 +24,7 @@ impl Mark {
         use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
         for _ in 0..5 {
             let mut found = false;
-            for id in processes() {
+            for id in super::proc::processes() {
                 // The descriptor is taken before the second look: it can't be another process's by then.
                 let Some(pid) = Pid::from_raw(id).filter(|_| self.is_on(id)) else { continue };
                 let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
@@ -47,10 +47,4 @@ impl Mark {
         let variable = format!("{NAME}={}", self.0);
         environ.split(|&byte| byte == 0).any(|entry| entry == variable.as_bytes())
     }
-}
-
-#[cfg(target_os = "linux")]
-fn processes() -> impl Iterator<Item = i32> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }

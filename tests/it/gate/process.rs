@@ -184,7 +184,7 @@ async fn a_signal_is_no_exit_code() {
 
 #[tokio::test]
 async fn the_environment_is_what_was_passed_and_nothing_else() {
-    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some(), "the parent has a variable of its own");
+    assert!(std::env::vars().count() > 3, "the parent has variables of its own");
     let known = |name: &str| match name {
         "PATH" => lookup(name),
         "LANG" => Some("C.UTF-8".to_owned()),
