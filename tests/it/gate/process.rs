@@ -109,7 +109,8 @@ async fn one_that_never_ends_is_ended() {
 
 #[tokio::test]
 async fn one_that_ignores_sigterm_is_killed() {
-    let argv = words(&["sh", "-c", "trap '' TERM; echo $$; while :; do sleep 1; done"]);
+    // Without the mark, so that only the group leads to it.
+    let argv = words(&["env", "-i", "/bin/sh", "-c", "trap '' TERM; echo $$; while :; do sleep 1; done"]);
     let timeout = Duration::from_millis(300);
     let finished = process::run(Program { timeout, ..program(&argv) }).await.unwrap();
     assert_eq!(finished.ended, Ended::TimedOut);
