@@ -69,7 +69,8 @@ impl View {
 
     /// The last picture in full and the ending; a run that follows is drawn below them.
     fn finish(&mut self, event: &Event) {
-        let mut lines = render::render(&self.state, self.width, event.at);
+        let mut lines = vec![Line::default()];
+        lines.extend(render::render(&self.state, self.width, event.at));
         lines.push(Line::default());
         lines.extend(narrate::narrate(event, &self.state));
         self.replace(&lines, &[]);

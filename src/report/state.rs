@@ -89,6 +89,8 @@ pub struct ServiceView {
     pub state: ServiceState,
     /// Why; may be empty.
     pub reason: String,
+    /// Why it did not come up, also when it is taken back by now.
+    pub failure: Option<String>,
 }
 
 /// One gate.
@@ -251,6 +253,15 @@ impl RunView {
         let view = self.service_named(environment, service);
         view.state = state;
         view.reason = reason.to_owned();
+        match state {
+            ServiceState::Failed => view.failure = Some(reason.to_owned()),
+            ServiceState::Deployed => view.failure = None,
+            ServiceState::Pending
+            | ServiceState::Syncing
+            | ServiceState::RollingBack
+            | ServiceState::RolledBack
+            | ServiceState::RollbackFailed => {}
+        }
     }
 
     fn service_named(&mut self, environment: &str, service: &str) -> &mut ServiceView {
@@ -323,7 +334,7 @@ fn service_of<'a>(environment: &'a mut EnvironmentView, name: &str) -> &'a mut S
     let views = &mut environment.services;
     let at = views.iter().position(|view| view.name == name).unwrap_or_else(|| {
         let state = ServiceState::Pending;
-        views.push(ServiceView { name: name.to_owned(), state, reason: String::new() });
+        views.push(ServiceView { name: name.to_owned(), state, reason: String::new(), failure: None });
         views.len() - 1
     });
     &mut views[at]

@@ -3,24 +3,27 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::event::{Event, What};
 use crate::report::line::Line;
 use crate::report::narrate::stage_title;
 use crate::report::state::RunView;
+use crate::report::words;
 
 /// The sections of a log: one at most is open.
 #[derive(Default)]
 pub struct Sections {
     open: Option<String>,
     used: BTreeMap<String, usize>,
-    /// Time of the last event, in Unix seconds.
-    now: i64,
+    /// Time of the last event.
+    at: Timestamp,
 }
 
 impl Sections {
     /// What has to be written before the event's lines.
     pub fn around(&mut self, event: &Event, run: &RunView) -> String {
-        self.now = event.at.as_second();
+        self.at = event.at;
         match &event.what {
             What::Stage { index, environments } => {
                 let name = format!("stage_{}_{}", index + 1, environments.join("_"));
@@ -47,7 +50,7 @@ impl Sections {
     /// Ends the open section, if there is one.
     pub fn close(&mut self) -> String {
         match self.open.take() {
-            Some(name) => format!("\x1b[0Ksection_end:{}:{name}\r\x1b[0K\n", self.now),
+            Some(name) => format!("\x1b[0Ksection_end:{}:{name}\r\x1b[0K\n", self.at.as_second()),
             None => String::new(),
         }
     }
@@ -66,7 +69,8 @@ impl Sections {
         let mut text = self.close();
         let name = self.unused(sanitised(name));
         let title = Line::plain(title).paint(crate::report::Color::Never);
-        text += &format!("\x1b[0Ksection_start:{}:{name}\r\x1b[0K{title}\n", self.now);
+        let time = words::clock(self.at);
+        text += &format!("\x1b[0Ksection_start:{}:{name}\r\x1b[0K{time} {title}\n", self.at.as_second());
         self.open = Some(name);
         text
     }

@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use crate::event::Waiting;
 use crate::queue::{Outcome, ServiceState, Verdict};
 use crate::report::line::{Line, Tone};
-use crate::report::state::{EnvironmentView, GateState, GateView, Phase, RunView, StageView, ViewState};
+use crate::report::state::{
+    EnvironmentView, GateState, GateView, Phase, RunView, ServiceView, StageView, ViewState,
+};
 use crate::report::words;
 
 /// The picture of the run that was heard of last; no line is wider than `width`.
@@ -65,7 +67,7 @@ fn draw(state: &ViewState, width: usize, now: Timestamp, detail: Detail) -> Vec<
     let Some(run) = state.shown() else { return Vec::new() };
     let now = match &run.phase {
         Phase::Finished(ended) => ended.at,
-        _ => now,
+        Phase::Entered | Phase::Waiting(_) | Phase::Working | Phase::RollingBack(_) | Phase::Verified => now,
     };
     let mut lines = vec![headline(run, width, now)];
     match &run.phase {
@@ -120,7 +122,7 @@ fn stage_lines(run: &RunView, width: usize, now: Timestamp, detail: Detail) -> V
 fn stage_head(run: &RunView, at: usize, mark: Mark, width: usize, now: Timestamp) -> Line {
     let stage = &run.stages[at];
     let title = format!(" stage {}/{} {}", at + 1, run.stages.len(), stage.names());
-    let line = mark.line().with(Tone::Strong, title).with(mark.glyph().1, format!("  {}", stage_word(mark)));
+    let line = mark.line().with(Tone::Strong, title).with(mark.glyph().1, stage_word(mark));
     match stage.began {
         Some(began) => line.right(width, &words::between(began, stage.ended.unwrap_or(now))),
         None => line,
@@ -130,32 +132,50 @@ fn stage_head(run: &RunView, at: usize, mark: Mark, width: usize, now: Timestamp
 fn stage_word(mark: Mark) -> &'static str {
     match mark {
         Mark::Todo | Mark::Busy => "",
-        Mark::Good => "good",
-        Mark::Warned => "good, with a warning",
-        Mark::Bad => "failed",
-        Mark::Skipped => "skipped",
-        Mark::Back => "rolled back",
+        Mark::Good => "  good",
+        Mark::Warned => "  good, with a warning",
+        Mark::Bad => "  failed",
+        Mark::Skipped => "  skipped",
+        Mark::Back => "  rolled back",
     }
 }
 
 /// An environment's services, on as many lines as they need, and why those that have a reason are as they are.
 fn environment(view: &EnvironmentView, over: bool, column: usize, width: usize) -> Vec<Line> {
-    let mut line = Line::plain(format!("  {:<column$} ", view.name));
+    let mut line = Line::plain(format!("  {:<column$}", view.name));
     let indent = line.width();
     let mut lines = Vec::new();
     for service in &view.services {
         let (glyph, tone) = service_mark(service.state, over).glyph();
-        let piece = Line::toned(tone, format!(" {glyph}")).with(Tone::Plain, format!(" {} ", service.name));
+        let piece = Line::toned(tone, format!("  {glyph}")).with(Tone::Plain, format!(" {}", service.name));
         if line.width() > indent && line.width() + piece.width() > width {
             lines.push(std::mem::replace(&mut line, Line::plain(" ".repeat(indent))));
         }
         line = line.and(piece);
     }
     lines.push(line);
-    for service in view.services.iter().filter(|service| !service.reason.is_empty()) {
-        let (glyph, tone) = service_mark(service.state, over).glyph();
-        let head = Line::toned(tone, format!("{:indent$} {glyph}", ""));
-        lines.push(head.with(Tone::Plain, format!(" {}: {}", service.name, service.reason)));
+    let reasons = view.services.iter().flat_map(|service| reasons(service, over));
+    lines.extend(reasons.map(|reason| Line::plain(" ".repeat(indent + 2)).and(reason)));
+    lines
+}
+
+/// Why a service is as it is, and why it failed before it was taken back.
+fn reasons(service: &ServiceView, over: bool) -> Vec<Line> {
+    let mark = service_mark(service.state, over);
+    let said = |mark: Mark, name: String, reason: &str| {
+        mark.line().with(Tone::Plain, format!(" {}", words::colon(name, reason)))
+    };
+    let mut lines = Vec::new();
+    match &service.failure {
+        Some(failure) if service.state != ServiceState::Failed => {
+            lines.push(said(Mark::Bad, format!("{} failed", service.name), failure));
+        }
+        Some(_) | None => {}
+    }
+    if service.state == ServiceState::RollbackFailed {
+        lines.push(said(mark, format!("{} is not back", service.name), &service.reason));
+    } else if !service.reason.is_empty() {
+        lines.push(said(mark, service.name.clone(), &service.reason));
     }
     lines
 }
@@ -226,9 +246,10 @@ fn stage_mark(stage: &StageView, over: bool) -> Mark {
     let gates = stage.gates.iter().map(|gate| gate_mark(&gate.state, over));
     let marks: Vec<Mark> = services.chain(gates).collect();
     let any = |mark: Mark| marks.contains(&mark);
+    let failed = stage.services().any(|service| service.failure.is_some());
     if any(Mark::Busy) {
         Mark::Busy
-    } else if any(Mark::Bad) {
+    } else if any(Mark::Bad) || failed && any(Mark::Back) {
         Mark::Bad
     } else if any(Mark::Back) {
         Mark::Back
