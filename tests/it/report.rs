@@ -1,4 +1,5 @@
 //! What people and machines read.
+#![allow(clippy::unwrap_used)]
 
 use std::io::{self, Write};
 use std::path::PathBuf;
