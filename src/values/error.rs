@@ -39,7 +39,7 @@ pub enum ValuesError {
     #[error("{at}: nested deeper than {limit} levels; flatten the file")]
     TooDeep { at: Place, limit: usize },
     /// Aliases that would expand beyond all measure.
-    #[error("{at}: the aliases of this file expand to more than {limit} bytes; write the values out")]
+    #[error("{at}: the aliases of this file expand to more than {} MiB; write the values out", limit >> 20)]
     TooManyAliases { at: Place, limit: usize },
     /// An alias inside the value that it stands for.
     #[error("{at}: this alias stands inside the value that it refers to; write the value out")]
@@ -165,7 +165,7 @@ pub enum ValuesError {
     #[error("{at}: the new value of `{path}` has the control character U+{code:04X}; choose a value without")]
     ControlCharacter { at: Place, path: String, code: u32 },
     /// The new value is not of the type that is there.
-    #[error("{at}: `{path}` is {kind} (`{current}`), and `{value}` is not; give {kind}")]
+    #[error("{at}: `{path}` is {kind} (`{current}`), and `{}` is not; give {kind}", shown(value))]
     NotOfType { at: Place, path: String, kind: super::Kind, current: String, value: String },
     /// Nothing says of which type the value is.
     #[error(
@@ -230,4 +230,20 @@ impl fmt::Display for Hint {
             Self::None => Ok(()),
         }
     }
+}
+
+/// A value in a message: on one line, and not endless.
+fn shown(value: &str) -> String {
+    let mut characters = value.chars();
+    let mut shown: String = characters.by_ref().take(60).flat_map(escape_control).collect();
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn escape_control(character: char) -> impl Iterator<Item = char> {
+    let escaped = character.is_control().then(|| character.escape_default());
+    let plain = (!character.is_control()).then_some(character);
+    escaped.into_iter().flatten().chain(plain)
 }

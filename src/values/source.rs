@@ -8,6 +8,7 @@ use super::tree::Tree;
 use super::{template, toml, yaml};
 
 const BYTE_ORDER_MARK: &str = "\u{feff}";
+const BLOCK: usize = 1024;
 
 /// How a file is read, told by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub(crate) struct Source<'a> {
     masked: Cow<'a, str>,
     templates: Vec<template::Region>,
     lines: Vec<usize>,
+    /// How many characters stand before every [`BLOCK`]th byte, for columns in very long lines.
+    characters: Vec<usize>,
 }
 
 impl<'a> Source<'a> {
@@ -68,8 +71,8 @@ impl<'a> Source<'a> {
         };
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let format = Format::of(file);
-        let mut source =
-            Self { file, text, marked, format, masked: Cow::Borrowed(text), templates: Vec::new(), lines };
+        let (masked, templates, characters) = (Cow::Borrowed(text), Vec::new(), count_blocks(text));
+        let mut source = Self { file, text, marked, format, masked, templates, lines, characters };
         if let Some(at) = text.find('\0') {
             return Err(ValuesError::Binary { at: source.place(at) });
         }
@@ -116,11 +119,15 @@ impl<'a> Source<'a> {
     pub(crate) fn place(&self, offset: usize) -> Place {
         let line = self.line(offset);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
-        let column = match self.text.get(start..offset) {
-            Some(before) => before.chars().count() + 1,
-            None => 1,
-        };
+        let column =
+            (self.characters_before(offset) + 1).saturating_sub(self.characters_before(start)).max(1);
         Place { file: self.file.to_owned(), line, column }
+    }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        let rest = self.text.as_bytes().get(block * BLOCK..offset).unwrap_or_default();
+        self.characters.get(block).copied().unwrap_or(0) + starts(rest)
     }
 
     /// The place of a line and column that a parser reported, kept inside the file.
@@ -153,4 +160,18 @@ fn place_after(file: &str, text: &str) -> Place {
     let line = text.matches('\n').count() + 1;
     let column = text.rsplit('\n').next().unwrap_or("").chars().count() + 1;
     Place { file: file.to_owned(), line, column }
+}
+
+fn count_blocks(text: &str) -> Vec<usize> {
+    let sum = |before: &mut usize, block: &[u8]| {
+        let start = *before;
+        *before += starts(block);
+        Some(start)
+    };
+    text.as_bytes().chunks(BLOCK).chain(std::iter::once(&[][..])).scan(0, sum).collect()
+}
+
+/// The number of bytes that begin a character.
+fn starts(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
 }
