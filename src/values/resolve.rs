@@ -104,7 +104,7 @@ impl<'t> Resolver<'t> {
         ValuesError::NoDocument { at, path: path.to_string(), documents, nearest }
     }
 
-    fn place(&self, node: NodeId) -> Place {
+    fn place(&self, node: NodeId) -> Box<Place> {
         self.source.place(self.tree.node(node).span.start)
     }
 

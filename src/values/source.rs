@@ -116,12 +116,12 @@ impl<'a> Source<'a> {
         self.lines.partition_point(|start| *start <= offset)
     }
 
-    pub(crate) fn place(&self, offset: usize) -> Place {
+    pub(crate) fn place(&self, offset: usize) -> Box<Place> {
         let line = self.line(offset);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
         let column =
             (self.characters_before(offset) + 1).saturating_sub(self.characters_before(start)).max(1);
-        Place { file: self.file.to_owned(), line, column }
+        Box::new(Place { file: self.file.to_owned(), line, column })
     }
 
     fn characters_before(&self, offset: usize) -> usize {
@@ -131,8 +131,9 @@ impl<'a> Source<'a> {
     }
 
     /// The place of a line and column that a parser reported, kept inside the file.
-    pub(crate) fn place_at(&self, line: usize, column: usize) -> Place {
-        Place { file: self.file.to_owned(), line: line.clamp(1, self.lines.len()), column: column.max(1) }
+    pub(crate) fn place_at(&self, line: usize, column: usize) -> Box<Place> {
+        let line = line.clamp(1, self.lines.len());
+        Box::new(Place { file: self.file.to_owned(), line, column: column.max(1) })
     }
 
     /// The text of a line, from 1, without its end.
@@ -156,10 +157,10 @@ impl<'a> Source<'a> {
     }
 }
 
-fn place_after(file: &str, text: &str) -> Place {
+fn place_after(file: &str, text: &str) -> Box<Place> {
     let line = text.matches('\n').count() + 1;
     let column = text.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-    Place { file: file.to_owned(), line, column }
+    Box::new(Place { file: file.to_owned(), line, column })
 }
 
 fn count_blocks(text: &str) -> Vec<usize> {
