@@ -68,7 +68,7 @@ impl Path {
     /// The path's first `length` steps as text; `the top` for none.
     pub(crate) fn reached(&self, length: usize) -> String {
         match self.0.get(..length) {
-            None | Some([]) => "the top".to_owned(),
+            None | Some([]) => "the top of the document".to_owned(),
             Some(segments) => format!("`{}`", Written(segments)),
         }
     }

@@ -7,7 +7,7 @@ use super::error::ValuesError;
 use super::replace::Plan;
 use super::resolve::{Found, Step};
 use super::source::{Format, Source};
-use super::tree::{NodeId, Shape, Style, Tree};
+use super::tree::{Shape, Tree};
 use super::{Kind, Scalar, Target, toml};
 
 /// Returns the documents as the second parser reads them.
@@ -93,29 +93,27 @@ fn kind(value: &Value) -> Option<Kind> {
 fn value_at<'v>(tree: &Tree<'_>, top: &'v Value, steps: &[Step]) -> Option<&'v Value> {
     steps.iter().try_fold(top, |value, step| match step {
         Step::Index(index) => value.as_sequence()?.get(*index),
-        Step::Key(node) => value.as_mapping()?.get(key(tree, *node)?),
+        Step::Key(node) => {
+            let (mapping, key) = (value.as_mapping()?, tree.text(*node)?);
+            mapping.get(key).or_else(|| mapping.get(typed_key(key)?))
+        }
     })
 }
 
 fn value_at_mut<'v>(tree: &Tree<'_>, top: &'v mut Value, steps: &[Step]) -> Option<&'v mut Value> {
     steps.iter().try_fold(top, |value, step| match step {
         Step::Index(index) => value.as_sequence_mut()?.get_mut(*index),
-        Step::Key(node) => value.as_mapping_mut()?.get_mut(key(tree, *node)?),
+        Step::Key(node) => {
+            let (mapping, key) = (value.as_mapping_mut()?, tree.text(*node)?);
+            if mapping.contains_key(key) { mapping.get_mut(key) } else { mapping.get_mut(typed_key(key)?) }
+        }
     })
 }
 
-/// A key as the second parser reads it: `1` and `true` are no text there.
-fn key(tree: &Tree<'_>, node: NodeId) -> Option<Value> {
-    let text = tree.text(node)?;
-    match &tree.node(node).shape {
-        Shape::Scalar { style: Style::Plain, .. } => match serde_yaml::from_str(text) {
-            Ok(value @ (Value::Null | Value::Bool(_) | Value::Number(_))) => Some(value),
-            Ok(_) | Err(_) => Some(Value::String(text.to_owned())),
-        },
-        Shape::Scalar { .. } | Shape::Alias(_) | Shape::Mapping(_) | Shape::Sequence(_) => {
-            Some(Value::String(text.to_owned()))
-        }
-    }
+/// A key that is no text to the second parser: `1`, `true`. It cannot stand beside the same text
+/// in quotes, since that is refused as a duplicate.
+fn typed_key(text: &str) -> Option<Value> {
+    serde_yaml::from_str(text).ok()
 }
 
 /// Proves that `after` differs from the file only where planned, and says there what was asked for.

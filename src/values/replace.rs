@@ -187,7 +187,7 @@ struct One<'e> {
 }
 
 impl One<'_> {
-    fn at(&self) -> (super::Place, String) {
+    fn at(&self) -> (Box<super::Place>, String) {
         let place = self.source.place(self.tree.node(self.found.node).span.start);
         (place, self.target.path.to_string())
     }

@@ -99,10 +99,12 @@ impl<'t> Resolver<'t> {
             return nearest;
         }
         let (at, documents) = (self.place(node), missed.len());
-        ValuesError::NoDocument { at, path: path.to_string(), documents, nearest: nearest.to_string() }
+        let nearest = nearest.to_string();
+        let nearest = nearest.strip_prefix(&format!("{at}: ")).unwrap_or(&nearest).to_owned();
+        ValuesError::NoDocument { at, path: path.to_string(), documents, nearest }
     }
 
-    fn place(&self, node: NodeId) -> Place {
+    fn place(&self, node: NodeId) -> Box<Place> {
         self.source.place(self.tree.node(node).span.start)
     }
 
@@ -182,12 +184,15 @@ impl<'t> Resolver<'t> {
     }
 
     fn check_container(&self, path: &Path, length: usize, node: NodeId) -> Result<(), ValuesError> {
-        let (at, path_text) = (self.place(node), path.to_string());
-        let reached = path.reached(length);
+        let words = || (self.place(node), path.to_string(), path.reached(length));
         match (&self.tree.node(node).shape, &self.tree.node(node).tag) {
-            (Shape::Alias(_), _) => Err(ValuesError::AliasInTheWay { at, path: path_text, reached }),
+            (Shape::Alias(_), _) => {
+                let (at, path, reached) = words();
+                Err(ValuesError::AliasInTheWay { at, path, reached })
+            }
             (Shape::Mapping(_) | Shape::Sequence(_), Tag::Other(tag)) => {
-                Err(ValuesError::TagInTheWay { at, path: path_text, reached, tag: tag.clone() })
+                let (at, path, reached) = words();
+                Err(ValuesError::TagInTheWay { at, path, reached, tag: tag.clone() })
             }
             (Shape::Mapping(_) | Shape::Sequence(_) | Shape::Scalar { .. }, _) => Ok(()),
         }

@@ -8,6 +8,7 @@ use super::tree::Tree;
 use super::{template, toml, yaml};
 
 const BYTE_ORDER_MARK: &str = "\u{feff}";
+const BLOCK: usize = 1024;
 
 /// How a file is read, told by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub(crate) struct Source<'a> {
     masked: Cow<'a, str>,
     templates: Vec<template::Region>,
     lines: Vec<usize>,
+    /// How many characters stand before every [`BLOCK`]th byte, for columns in very long lines.
+    characters: Vec<usize>,
 }
 
 impl<'a> Source<'a> {
@@ -68,8 +71,8 @@ impl<'a> Source<'a> {
         };
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let format = Format::of(file);
-        let mut source =
-            Self { file, text, marked, format, masked: Cow::Borrowed(text), templates: Vec::new(), lines };
+        let (masked, templates, characters) = (Cow::Borrowed(text), Vec::new(), count_blocks(text));
+        let mut source = Self { file, text, marked, format, masked, templates, lines, characters };
         if let Some(at) = text.find('\0') {
             return Err(ValuesError::Binary { at: source.place(at) });
         }
@@ -113,19 +116,24 @@ impl<'a> Source<'a> {
         self.lines.partition_point(|start| *start <= offset)
     }
 
-    pub(crate) fn place(&self, offset: usize) -> Place {
+    pub(crate) fn place(&self, offset: usize) -> Box<Place> {
         let line = self.line(offset);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
-        let column = match self.text.get(start..offset) {
-            Some(before) => before.chars().count() + 1,
-            None => 1,
-        };
-        Place { file: self.file.to_owned(), line, column }
+        let column =
+            (self.characters_before(offset) + 1).saturating_sub(self.characters_before(start)).max(1);
+        Box::new(Place { file: self.file.to_owned(), line, column })
+    }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        let rest = self.text.as_bytes().get(block * BLOCK..offset).unwrap_or_default();
+        self.characters.get(block).copied().unwrap_or(0) + starts(rest)
     }
 
     /// The place of a line and column that a parser reported, kept inside the file.
-    pub(crate) fn place_at(&self, line: usize, column: usize) -> Place {
-        Place { file: self.file.to_owned(), line: line.clamp(1, self.lines.len()), column: column.max(1) }
+    pub(crate) fn place_at(&self, line: usize, column: usize) -> Box<Place> {
+        let line = line.clamp(1, self.lines.len());
+        Box::new(Place { file: self.file.to_owned(), line, column: column.max(1) })
     }
 
     /// The text of a line, from 1, without its end.
@@ -149,8 +157,22 @@ impl<'a> Source<'a> {
     }
 }
 
-fn place_after(file: &str, text: &str) -> Place {
+fn place_after(file: &str, text: &str) -> Box<Place> {
     let line = text.matches('\n').count() + 1;
     let column = text.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-    Place { file: file.to_owned(), line, column }
+    Box::new(Place { file: file.to_owned(), line, column })
+}
+
+fn count_blocks(text: &str) -> Vec<usize> {
+    let sum = |before: &mut usize, block: &[u8]| {
+        let start = *before;
+        *before += starts(block);
+        Some(start)
+    };
+    text.as_bytes().chunks(BLOCK).chain(std::iter::once(&[][..])).scan(0, sum).collect()
+}
+
+/// The number of bytes that begin a character.
+fn starts(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
 }

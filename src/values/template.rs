@@ -188,6 +188,14 @@ pub(crate) fn check_inside(source: &Source<'_>, tree: &Tree<'_>) -> Result<(), V
     Ok(())
 }
 
+/// The refusal of a template that writes something on a line that is not readable as YAML.
+pub(crate) fn on_line(source: &Source<'_>, line: usize) -> Option<ValuesError> {
+    let regions = source.templates();
+    let first = regions.partition_point(|region| source.line(region.range.start) < line);
+    let region = regions.get(first).filter(|region| source.line(region.range.start) == line)?;
+    (region.action != Action::Silent).then(|| block_error(source, region, OUTSIDE))
+}
+
 fn in_comment(source: &Source<'_>, region: &Region) -> bool {
     let masked = source.masked().get(..region.range.start).unwrap_or("");
     masked.rsplit('\n').next().is_some_and(|line| line.contains('#'))

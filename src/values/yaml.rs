@@ -8,6 +8,7 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, opti
 
 use super::error::ValuesError;
 use super::source::Source;
+use super::template;
 use super::tree::{Entry, Node, NodeId, Shape, Style, Tag, Tree};
 
 /// Levels of nesting read; the second parser stops at 128.
@@ -39,6 +40,9 @@ fn unreadable(source: &Source<'_>, error: &ScanError) -> ValuesError {
     let tab = line.get(..indentation).and_then(|indentation| indentation.find('\t'));
     if let ErrorKind::RecursionLimitExceeded = error.kind() {
         return ValuesError::TooDeep { at, limit: DEPTH };
+    }
+    if let Some(error) = template::on_line(source, at.line) {
+        return error;
     }
     match tab {
         Some(column) => ValuesError::Tab { at: source.place_at(at.line, column + 1) },
@@ -199,7 +203,7 @@ fn read_tag(tag: Option<&granit_parser::Tag>) -> Tag {
     match tag {
         None => Tag::None,
         Some(tag) if tag.is_yaml_core_schema_tag("str") => Tag::Text,
-        Some(tag) => Tag::Other(tag.to_string()),
+        Some(tag) => Tag::Other(format!("{}{}", tag.original_handle(), tag.suffix())),
     }
 }
 

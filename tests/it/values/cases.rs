@@ -20,7 +20,8 @@ struct Case {
 
 impl Case {
     fn load(folder: PathBuf) -> Self {
-        let mut names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names =
+            fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let file = names.find(|name| name.starts_with("in.")).expect("a case has in.<ext>");
         let input = fs::read(folder.join(&file)).unwrap();
         let text = fs::read_to_string(folder.join("edits.toml")).unwrap();
@@ -52,9 +53,8 @@ impl Case {
 
     /// What is wrong, if anything.
     fn check(&self) -> Option<String> {
-        let expected = fs::read(self.output())
-            .or_else(|_| fs::read(self.folder.join("error.txt")))
-            .unwrap_or_default();
+        let expected =
+            fs::read(self.output()).or_else(|_| fs::read(self.folder.join("error.txt"))).unwrap_or_default();
         let (result, actual) = match self.run() {
             Ok(bytes) => ("out", bytes),
             Err(message) => ("error.txt", message.into_bytes()),
@@ -72,7 +72,8 @@ fn edit(table: &Table) -> Edit {
         let text = |key| item.get(key).map(|value| value.as_str().unwrap().to_owned());
         DocumentSelector { kind: text("kind"), name: text("name") }
     });
-    let change = [("text", Change::Text as fn(String) -> Change), ("keep", Change::Keep), ("source", Change::Source)];
+    let change =
+        [("text", Change::Text as fn(String) -> Change), ("keep", Change::Keep), ("source", Change::Source)];
     let change = change.iter().find_map(|(key, make)| text(key).map(make)).expect("an edit has a change");
     Edit { target: Target { path: text("path").unwrap().parse().unwrap(), document }, change }
 }
@@ -130,7 +131,12 @@ fn reading_an_edit_gives_the_text_asked_for() {
             let scalar = values::read(&case.file, &after, &edit.target).unwrap();
             match &edit.change {
                 Change::Text(text) => {
-                    assert_eq!((&scalar.text, scalar.kind), (text, values::Kind::Text), "case {}", case.name());
+                    assert_eq!(
+                        (&scalar.text, scalar.kind),
+                        (text, values::Kind::Text),
+                        "case {}",
+                        case.name()
+                    );
                 }
                 Change::Keep(text) => assert_eq!(&scalar.text, text, "case {}", case.name()),
                 Change::Source(source) => assert_eq!(&scalar.source, source, "case {}", case.name()),
