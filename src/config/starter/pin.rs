@@ -94,13 +94,14 @@ fn summary(keys: &[Step], hits: &[Hit]) -> Guess {
     Guess { path: text(keys), keys: names, versions, services, hits: hits.len(), notes }
 }
 
-/// Environments whose services agree.
+/// Environments in which several services agree.
 fn equal(hits: &[Hit]) -> usize {
-    let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for hit in hits {
-        values.entry(&hit.environment).or_default().insert(&hit.value);
+        values.entry(&hit.environment).or_default().push(&hit.value);
     }
-    values.values().filter(|values| values.len() == 1).count()
+    let agree = |values: &&Vec<&str>| values.len() > 1 && values.iter().all(|value| *value == values[0]);
+    values.values().filter(agree).count()
 }
 
 /// Notes the scalars below `value` that may be pins.

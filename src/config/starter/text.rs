@@ -122,17 +122,21 @@ fn commented(text: &str) -> String {
 
 /// A regular expression for versions like this one.
 fn pattern(version: &str) -> String {
+    let runs = || version.split(|c: char| !c.is_ascii_digit()).map(str::len);
+    let dated = runs().any(|run| run == 4 || run == 8);
     let mut pattern = String::new();
     let mut rest = version;
     while let Some(first) = rest.chars().next() {
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         match digits {
+            // `regex` escapes it needlessly
+            0 if first == '-' => pattern.push('-'),
             0 => pattern.push_str(&regex::escape(&first.to_string())),
             // years, months and days have a fixed width
-            2 | 4 | 8 => pattern.push_str(&format!(r"\d{{{digits}}}")),
+            2 | 4 | 8 if dated => pattern.push_str(&format!(r"\d{{{digits}}}")),
             _ => pattern.push_str(r"\d+"),
         }
-        rest = &rest[digits.max(if digits == 0 { first.len_utf8() } else { 0 })..];
+        rest = &rest[if digits == 0 { first.len_utf8() } else { digits }..];
     }
     pattern
 }
