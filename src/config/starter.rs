@@ -47,12 +47,14 @@ pub struct Found {
 /// `remote` is where the repository comes from; it only decides which login the comments explain.
 pub fn starter(files: &[(String, Vec<u8>)], remote: Option<&str>) -> Starter {
     let helmfile = Helmfile::read(files);
-    let found = layout::best(files, &helmfile).map_or_else(nothing, |(layout, guess)| look(&layout, guess, &helmfile));
+    let found = layout::best(files, &helmfile)
+        .map_or_else(nothing, |(layout, guess)| look(&layout, guess, &helmfile));
     Starter { text: text::compose(&found, remote), found }
 }
 
 fn nothing() -> Found {
-    let note = "no values files in a layout that datapin knows, such as environments/<environment>/<service>.yaml";
+    let note =
+        "no values files in a layout that datapin knows, such as environments/<environment>/<service>.yaml";
     Found { notes: vec![note.to_owned()], ..Found::default() }
 }
 
@@ -60,7 +62,8 @@ fn look(layout: &Layout<'_>, guess: Option<Guess>, helmfile: &Helmfile) -> Found
     let file = Some(layout.template.clone());
     let environments: BTreeSet<String> = layout.files.iter().map(|file| file.environment.clone()).collect();
     let Some(guess) = guess else {
-        let services: BTreeSet<String> = layout.files.iter().filter_map(|file| file.service.clone()).collect();
+        let services: BTreeSet<String> =
+            layout.files.iter().filter_map(|file| file.service.clone()).collect();
         let note = "no scalar named like a version under a key named like data";
         return Found {
             file,
@@ -99,7 +102,9 @@ fn services(
     if all.is_empty() {
         let (services, note) = match helmfile.releases.as_slice() {
             [] => (vec!["app".to_owned()], "which services read this version does not show: replace `app`"),
-            releases => (releases.to_vec(), "all releases of the helmfile are taken for services that read it"),
+            releases => {
+                (releases.to_vec(), "all releases of the helmfile are taken for services that read it")
+            }
         };
         notes.push(note.to_owned());
         return (services, BTreeMap::new());

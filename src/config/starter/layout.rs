@@ -23,8 +23,29 @@ const ENDINGS: &[&str] = &[".yaml", ".yml", ".yaml.gotmpl", ".yml.gotmpl"];
 const NO_NAMES: &[&str] = &["values", "default", "defaults", "common", "global", "base", "secrets", "shared"];
 /// Names by which an environment is told from a service where the helmfile does not say.
 const USUAL: &[&str] = &[
-    "dev", "development", "int", "integration", "test", "qa", "uat", "abn", "lup", "stage", "staging", "preprod",
-    "pre", "prd", "prod", "production", "live", "preview", "play", "sandbox", "demo", "dt", "pres",
+    "dev",
+    "development",
+    "int",
+    "integration",
+    "test",
+    "qa",
+    "uat",
+    "abn",
+    "lup",
+    "stage",
+    "staging",
+    "preprod",
+    "pre",
+    "prd",
+    "prod",
+    "production",
+    "live",
+    "preview",
+    "play",
+    "sandbox",
+    "demo",
+    "dt",
+    "pres",
 ];
 
 /// Values files in one layout.
@@ -112,7 +133,8 @@ fn matched<'p>(pattern: &str, path: &'p str) -> Option<(&'p str, String, Option<
         }
     }
     // `mds.yaml` ends like `{service}.yaml`, and so does nothing that has another ending in front
-    let doubled = service.iter().chain(&environment).any(|name| name.ends_with(".yaml") || name.ends_with(".yml"));
+    let doubled =
+        service.iter().chain(&environment).any(|name| name.ends_with(".yaml") || name.ends_with(".yml"));
     if doubled { None } else { Some((&path[..start], environment?, service)) }
 }
 

@@ -67,8 +67,10 @@ pub(super) fn guess(files: &[ValuesFile<'_>]) -> Option<Guess> {
         groups.entry(hit.keys.clone()).or_default().push(hit);
     }
     let rank = |hits: &Vec<Hit>| (equal(hits), hits.len());
-    let (best, hits) = groups.iter().reduce(|best, next| if rank(next.1) > rank(best.1) { next } else { best })?;
-    let others: Vec<String> = groups.keys().filter(|keys| *keys != best).map(|keys| format!("`{}`", text(keys))).collect();
+    let (best, hits) =
+        groups.iter().reduce(|best, next| if rank(next.1) > rank(best.1) { next } else { best })?;
+    let others: Vec<String> =
+        groups.keys().filter(|keys| *keys != best).map(|keys| format!("`{}`", text(keys))).collect();
     let mut found = summary(best, hits);
     if !others.is_empty() {
         found.notes.push(format!("these look like data versions too: {}", others.join(", ")));
@@ -83,7 +85,10 @@ fn summary(keys: &[Step], hits: &[Hit]) -> Guess {
     for hit in hits {
         let version = versions.entry(hit.environment.clone()).or_insert_with(|| hit.value.clone());
         if *version != hit.value {
-            notes.push(format!("services of {} have different versions: {version}, {}", hit.environment, hit.value));
+            notes.push(format!(
+                "services of {} have different versions: {version}, {}",
+                hit.environment, hit.value
+            ));
         }
         if let Some(service) = &hit.service {
             services.entry(hit.environment.clone()).or_default().insert(service.clone());
@@ -150,10 +155,9 @@ fn is_data_version(keys: &[Step]) -> bool {
 fn by_service_key(hits: &mut [Hit]) {
     let mut heads: BTreeMap<Vec<Step>, BTreeSet<String>> = BTreeMap::new();
     for hit in hits.iter() {
-        if let [Step::Key(head), rest @ ..] = hit.keys.as_slice() {
-            if !rest.is_empty() && is_name(head) && is_data_version(rest) {
-                heads.entry(rest.to_vec()).or_default().insert(head.clone());
-            }
+        let Some((Step::Key(head), rest)) = hit.keys.split_first() else { continue };
+        if is_name(head) && is_data_version(rest) {
+            heads.entry(rest.to_vec()).or_default().insert(head.clone());
         }
     }
     for hit in hits {

@@ -71,7 +71,9 @@ fn dataset(found: &Found) -> String {
         let pattern = format!("'{}'", pattern(version));
         text.push_str(&format!("# version_pattern = {pattern}   # as in {}\n", version.escape_debug()));
     }
-    text.push_str("# They read the same data: one commit changes them all, one failure takes them all back.\n");
+    text.push_str(
+        "# They read the same data: one commit changes them all, one failure takes them all back.\n",
+    );
     text.push_str(&format!("services = {}\n", list(&services)));
     text.push_str(&format!("pin = {{ file = {}, path = {} }}\n", quoted(file), quoted(path)));
     text.push_str("# settable = [\"service:path\"]          # what --set may change beside the version\n");
@@ -91,7 +93,9 @@ fn environments(found: &Found) -> String {
         if let Some(services) = found.fewer.get(name) {
             text.push_str(&format!("services = {}\n", list(services)));
         }
-        text.push_str("agent = { kind = \"command\", command = [\"./agent\", \"{environment}\", \"{service}\"] }\n");
+        text.push_str(
+            "agent = { kind = \"command\", command = [\"./agent\", \"{environment}\", \"{service}\"] }\n",
+        );
     }
     text
 }
@@ -105,7 +109,10 @@ fn pipelines(found: &Found) -> String {
     );
     for name in names {
         let separator = if text.ends_with("]\n") && text.contains("[pipeline.") { "\n" } else { "" };
-        text.push_str(&format!("{separator}[pipeline.{name}]\nstages = [{{ environment = {} }}]\n", quoted(name)));
+        text.push_str(&format!(
+            "{separator}[pipeline.{name}]\nstages = [{{ environment = {} }}]\n",
+            quoted(name)
+        ));
     }
     text
 }

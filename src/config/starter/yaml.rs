@@ -44,7 +44,9 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
-        Value::Bool(_) | Value::Null | Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => return None,
+        Value::Bool(_) | Value::Null | Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => {
+            return None;
+        }
     };
     (!text.contains(TEMPLATE) && !text.contains("{{") && !text.trim().is_empty()).then_some(text)
 }
