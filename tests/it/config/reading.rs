@@ -4,8 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use datapin::config::{
-    Agent, Credential, GateKind, HeaderValue, OnNewer, Requirement, RocketChat, SecretRef, Sharing, Signing,
-    load,
+    Agent, Credential, GateKind, HeaderValue, OnNewer, Repository, Requirement, RocketChat, SecretRef,
+    Sharing, Signing, load,
 };
 
 use super::{fixtures, good};
