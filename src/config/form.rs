@@ -38,7 +38,9 @@ pub(super) fn check(form: Form, text: &str, spot: Spot<'_>) -> Option<Finding> {
         Form::Name => name(text, spot),
         Form::Branch => branch(text, spot),
         Form::Remote => remote(text, spot),
-        Form::Person => person(text).is_none().then_some((Problem::BadPerson { text: text.into(), place }, None)),
+        Form::Person => {
+            person(text).is_none().then_some((Problem::BadPerson { text: text.into(), place }, None))
+        }
         Form::Pattern => pattern(text, spot),
         Form::Duration => duration(text, spot).err().map(|problem| (problem, None)),
         Form::Template(known) => {
@@ -137,13 +139,16 @@ fn pattern(text: &str, spot: Spot<'_>) -> Option<Finding> {
 /// The time span that `text` says; above zero.
 pub(super) fn duration(text: &str, spot: Spot<'_>) -> Result<Duration, Problem> {
     let (key, place) = (spot.key.to_owned(), spot.place.to_owned());
-    let bad = |reason: &str| {
-        Problem::BadDuration { key: key.clone(), place: place.clone(), reason: reason.to_owned() }
+    let bad = |reason: &str| Problem::BadDuration {
+        key: key.clone(),
+        place: place.clone(),
+        reason: reason.to_owned(),
     };
     if text.trim().parse::<f64>().is_ok() {
         return Err(bad("its unit is missing"));
     }
-    let signed: SignedDuration = text.parse().map_err(|_| bad("it is not a number with a unit such as h, m or s"))?;
+    let signed: SignedDuration =
+        text.parse().map_err(|_| bad("it is not a number with a unit such as h, m or s"))?;
     if !signed.is_positive() {
         return Err(Problem::NotPositive { key, place });
     }
@@ -154,9 +159,11 @@ pub(super) fn duration(text: &str, spot: Spot<'_>) -> Result<Duration, Problem> 
 fn brace(fault: Fault, range: Range<usize>, known: &[&str], spot: Spot<'_>) -> Finding {
     let place = format!("in `{}` {}", spot.key, spot.place);
     let problem = match fault {
-        Fault::Unknown(name) => {
-            Problem::UnknownPlaceholder { name, place, known: known.iter().map(|k| (*k).to_owned()).collect() }
-        }
+        Fault::Unknown(name) => Problem::UnknownPlaceholder {
+            name,
+            place,
+            known: known.iter().map(|k| (*k).to_owned()).collect(),
+        },
         Fault::Unclosed => Problem::UnclosedBrace { place },
         Fault::Stray => Problem::StrayBrace { place },
     };
@@ -201,7 +208,11 @@ fn path(text: &str, read: &str, offset: usize, spot: Spot<'_>) -> Option<Finding
     let error = read.parse::<values::Path>().err()?;
     let from = text.char_indices().nth(error.column.saturating_sub(1)).map_or(text.len(), |(index, _)| index);
     let to = text[from..].chars().next().map_or(from, |c| from + c.len_utf8());
-    let problem = Problem::BadPath { path: text.to_owned(), place: spot.place.to_owned(), reason: error.reason.to_string() };
+    let problem = Problem::BadPath {
+        path: text.to_owned(),
+        place: spot.place.to_owned(),
+        reason: error.reason.to_string(),
+    };
     Some((problem, Some(offset + from..offset + to)))
 }
 

@@ -64,16 +64,15 @@ fn build(source: Source, root: &Fields, spans: &Spans) -> Config {
         pipelines: collect(root, "pipeline", |name, fields| pipeline(name, fields, spans)),
         queues,
         notify: Notify {
-            rocketchat: root.table("notify").and_then(|notify| notify.table("rocketchat")).and_then(rocketchat),
+            rocketchat: root
+                .table("notify")
+                .and_then(|notify| notify.table("rocketchat"))
+                .and_then(rocketchat),
         },
     }
 }
 
-fn collect<T>(
-    root: &Fields,
-    key: &str,
-    make: impl Fn(&str, &Fields) -> Option<T>,
-) -> BTreeMap<String, T> {
+fn collect<T>(root: &Fields, key: &str, make: impl Fn(&str, &Fields) -> Option<T>) -> BTreeMap<String, T> {
     root.named(key).filter_map(|(name, fields)| Some((name.clone(), make(name, fields)?))).collect()
 }
 
@@ -98,9 +97,7 @@ fn credential(fields: &Fields) -> Credential {
     }
     let key = fields.table("ssh_key").and_then(|key| Some((key, key.text("file")?)));
     match key {
-        Some((key, file)) => {
-            Credential::SshKey { file: file.into(), passphrase: key.secret("passphrase") }
-        }
+        Some((key, file)) => Credential::SshKey { file: file.into(), passphrase: key.secret("passphrase") },
         None => Credential::Ambient,
     }
 }
@@ -230,15 +227,20 @@ fn queue(name: &str, fields: &Fields, environments: &Repository) -> Queue {
     }
 }
 
-/// A repository of the queue's own, or a login of its own. The environment repository's secrets never go
-/// to another one; author and signing do.
+/// A repository of the queue's own, or a login of its own. The environment repository's login never goes to
+/// another repository; author and signing do.
 fn queue_repository(fields: &Fields, environments: &Repository) -> Option<Repository> {
-    fields.has_any(&["repository", "token", "ssh_key", "known_hosts"]).then(|| Repository {
-        url: fields.text("repository").or_else(|| environments.url.clone()),
+    if !fields.has_any(&["repository", "token", "ssh_key", "known_hosts"]) {
+        return None;
+    }
+    let url = fields.text("repository").or_else(|| environments.url.clone());
+    let own_login = url != environments.url || fields.has_any(&["token", "ssh_key"]);
+    Some(Repository {
+        credential: if own_login { credential(fields) } else { environments.credential.clone() },
+        url,
         branch: None,
-        credential: credential(fields),
         message: None,
-        known_hosts: fields.text("known_hosts").map_or_else(|| environments.known_hosts.clone(), |f| Some(f.into())),
+        known_hosts: fields.text("known_hosts").map(Into::into).or_else(|| environments.known_hosts.clone()),
         ..environments.clone()
     })
 }

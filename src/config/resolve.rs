@@ -117,7 +117,8 @@ impl Config {
             return Ok(());
         }
         let whole = dataset.version_pattern.as_str();
-        let pattern = whole.strip_prefix(r"\A(?:").and_then(|rest| rest.strip_suffix(r")\z")).unwrap_or(whole);
+        let pattern =
+            whole.strip_prefix(r"\A(?:").and_then(|rest| rest.strip_suffix(r")\z")).unwrap_or(whole);
         Err(format!("`{version}` is no version of dataset `{}`: it does not match `{pattern}`", dataset.name))
     }
 }

@@ -40,14 +40,12 @@ pub enum SetError {
         known: Vec<String>,
     },
     /// Not a path.
-    #[error("`{text}`: `{path}` is no path: {reason}")]
+    #[error("`{text}`: {source}")]
     Path {
         /// What was given.
         text: String,
-        /// The path.
-        path: String,
         /// Why not.
-        reason: String,
+        source: values::PathError,
     },
     /// The configuration does not allow it.
     #[error("`{path}` of service `{service}` is not settable; {}", suggest(&format!("{service}:{path}"), known, "settable").join(" "))]
@@ -60,7 +58,9 @@ pub enum SetError {
         known: Vec<String>,
     },
     /// A value that no scalar on one line holds.
-    #[error("the value for `{path}` of service `{service}` contains a line break or another control character")]
+    #[error(
+        "the value for `{path}` of service `{service}` contains a line break or another control character"
+    )]
     Value {
         /// The service.
         service: String,
@@ -79,7 +79,9 @@ impl Config {
         let dataset = self.dataset(dataset)?;
         let form = || SetError::Form { text: text.to_owned() };
         let (service, rest) = text.split_once(':').ok_or_else(form)?;
-        let (path, value) = split_value(rest).ok_or_else(form)?;
+        if !rest.trim_start_matches('=').contains('=') {
+            return Err(form());
+        }
         if !dataset.services.iter().any(|own| own == service) {
             return Err(SetError::Service {
                 text: text.to_owned(),
@@ -88,34 +90,17 @@ impl Config {
                 known: dataset.services.clone(),
             });
         }
-        let (service, path_text) = (service.to_owned(), path.to_owned());
-        let path: values::Path = path.parse().map_err(|error: values::PathError| SetError::Path {
-            text: text.to_owned(),
-            path: path_text.clone(),
-            reason: error.reason.to_string(),
-        })?;
+        let (path, value) = values::Path::split_assignment(rest)
+            .map_err(|source| SetError::Path { text: text.to_owned(), source })?;
+        let service = service.to_owned();
         if !dataset.settable.iter().any(|settable| settable.service == service && settable.path == path) {
-            let known = dataset.settable.iter().map(|settable| format!("{}:{}", settable.service, settable.path));
-            return Err(SetError::NotSettable { service, path: path_text, known: known.collect() });
+            let known =
+                dataset.settable.iter().map(|settable| format!("{}:{}", settable.service, settable.path));
+            return Err(SetError::NotSettable { service, path: path.to_string(), known: known.collect() });
         }
         if value.contains(|c: char| c.is_control()) {
-            return Err(SetError::Value { service, path: path_text });
+            return Err(SetError::Value { service, path: path.to_string() });
         }
         Ok(SetValue { service, path, value: value.to_owned() })
     }
-}
-
-/// Path and value: the first `=` that is neither in brackets nor in quotes parts them.
-fn split_value(text: &str) -> Option<(&str, &str)> {
-    let (mut depth, mut quoted) = (0_usize, false);
-    for (index, c) in text.char_indices() {
-        match c {
-            '"' => quoted = !quoted,
-            '[' if !quoted => depth += 1,
-            ']' if !quoted => depth = depth.saturating_sub(1),
-            '=' if !quoted && depth == 0 && index > 0 => return Some((&text[..index], &text[index + 1..])),
-            _ => {}
-        }
-    }
-    None
 }

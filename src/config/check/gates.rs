@@ -19,8 +19,9 @@ impl Check<'_> {
         for pipeline in config.pipelines.values() {
             for stage in &pipeline.stages {
                 for gate in stage.gates.iter().filter_map(|name| config.gates.get(name)) {
-                    let elsewhere =
-                        |(_, after): &(usize, &String)| !stage.gates.contains(after) && config.gates.contains_key(*after);
+                    let elsewhere = |(_, after): &(usize, &String)| {
+                        !stage.gates.contains(after) && config.gates.contains_key(*after)
+                    };
                     for (index, after) in gate.after.iter().enumerate().filter(elsewhere) {
                         if told.insert((&gate.name, after, &pipeline.name)) {
                             let problem = Problem::GateElsewhere {

@@ -49,7 +49,9 @@ impl<'a> Check<'a> {
         self.settable_pins(&uses, &settable);
         self.pinned_twice(&uses);
         let refused = self.shared_files(&uses);
-        self.shared_paths(uses.iter().chain(&settable).filter(|one| !refused.contains(one.place.file.as_str())));
+        self.shared_paths(
+            uses.iter().chain(&settable).filter(|one| !refused.contains(one.place.file.as_str())),
+        );
     }
 
     /// The pins of one environment and dataset. A path that only the filled-in names make unreadable is an error.
@@ -59,8 +61,12 @@ impl<'a> Check<'a> {
         let mut uses = Vec::new();
         let services = dataset.services.iter();
         for service in services.filter(|s| environment.services.as_ref().is_none_or(|own| own.contains(s))) {
-            let facts =
-                Facts { dataset: &dataset.name, environment: &environment.name, service: Some(service), version: None };
+            let facts = Facts {
+                dataset: &dataset.name,
+                environment: &environment.name,
+                service: Some(service),
+                version: None,
+            };
             for (index, pin) in dataset.pins.iter().enumerate().filter(|(_, pin)| pin.is_for(service)) {
                 match place(pin, &facts) {
                     Ok(place) => uses.push(Use {
@@ -124,9 +130,13 @@ impl<'a> Check<'a> {
             for one in group.iter().filter(|one| one.sharing == Sharing::Own) {
                 refused.insert(file);
                 if told.insert((one.dataset, one.role)) {
-                    let branch = branch.map_or("the default branch".to_owned(), |name| format!("branch `{name}`"));
-                    let problem =
-                        Problem::SharedFile { environments: words(&environments), file: file.to_owned(), branch };
+                    let branch =
+                        branch.map_or("the default branch".to_owned(), |name| format!("branch `{name}`"));
+                    let problem = Problem::SharedFile {
+                        environments: words(&environments),
+                        file: file.to_owned(),
+                        branch,
+                    };
                     self.problem(&one.address("file"), problem);
                 }
             }

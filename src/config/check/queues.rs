@@ -43,7 +43,8 @@ impl Check<'_> {
         if self.url(queue) != config.repository.url.as_deref() {
             return;
         }
-        let hit = config.environments.keys().find(|name| config.branch_of(name) == Some(queue.branch.as_str()));
+        let hit =
+            config.environments.keys().find(|name| config.branch_of(name) == Some(queue.branch.as_str()));
         if let Some(environment) = hit {
             let address = format!("queue/{}/branch", queue.name);
             let own = format!("environment/{environment}/branch");

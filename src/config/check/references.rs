@@ -26,7 +26,8 @@ impl Check<'_> {
 
     fn services(&mut self) {
         for dataset in self.config.datasets.values() {
-            let (address, place) = (format!("dataset/{}", dataset.name), format!("[dataset.{}]", dataset.name));
+            let (address, place) =
+                (format!("dataset/{}", dataset.name), format!("[dataset.{}]", dataset.name));
             for (index, pin) in dataset.pins.iter().enumerate() {
                 let names = pin.services.as_deref().unwrap_or_default();
                 let at = format!("{address}/pin/{index}/services");
@@ -69,7 +70,8 @@ impl Check<'_> {
         let environments = self.spans.declared("environment");
         let gates = self.spans.declared("gate");
         for pipeline in self.config.pipelines.values() {
-            let (address, place) = (format!("pipeline/{}", pipeline.name), format!("[pipeline.{}]", pipeline.name));
+            let (address, place) =
+                (format!("pipeline/{}", pipeline.name), format!("[pipeline.{}]", pipeline.name));
             if !pipeline.dataset.is_empty() {
                 self.known("dataset", &pipeline.dataset, &datasets, (&format!("{address}/dataset"), &place));
             }

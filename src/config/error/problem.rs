@@ -103,7 +103,9 @@ pub enum Problem {
     BadSettable { text: String, place: String },
     #[error("unknown {what} `{name}` {place}")]
     UnknownReference { what: String, name: String, place: String, known: Vec<String> },
-    #[error("gate `{gate}` runs after gate `{after}`, which is not in the same stage of [pipeline.{pipeline}]")]
+    #[error(
+        "gate `{gate}` runs after gate `{after}`, which is not in the same stage of [pipeline.{pipeline}]"
+    )]
     GateElsewhere { gate: String, after: String, pipeline: String },
     #[error("gates wait for each other: {cycle}")]
     GateCycle { cycle: String },
@@ -139,7 +141,9 @@ impl Problem {
     /// What to do, one line each.
     pub fn help(&self) -> Vec<String> {
         match self {
-            Problem::UnknownKey { key, known, elsewhere, .. } => unknown_key(key, known, elsewhere.as_deref()),
+            Problem::UnknownKey { key, known, elsewhere, .. } => {
+                unknown_key(key, known, elsewhere.as_deref())
+            }
             Problem::UnknownKind { kind, known, .. } => suggest(kind, known, "kinds in this build"),
             Problem::KindNotBuilt { known, .. } => vec![list("kinds in this build", known)],
             Problem::KeyNotBuilt { known, .. } => vec![list("keys in this build", known)],
@@ -155,7 +159,9 @@ impl Problem {
             Problem::KeyOfOtherKind { owner, .. } => vec![format!("it belongs to kind `{owner}`")],
             Problem::MissingKey { key, doc, .. } => vec![format!("`{key}`: {doc}")],
             Problem::SharedPath { pipeline, .. } => vec![
-                format!("[pipeline.{pipeline}] does not have them in the same stage: one pin would deploy both"),
+                format!(
+                    "[pipeline.{pipeline}] does not have them in the same stage: one pin would deploy both"
+                ),
                 "use a path or file with `{environment}` in it".to_owned(),
             ],
             Problem::BadPerson { .. } => vec!["write `Name <mail@example.org>`".to_owned()],
@@ -196,7 +202,9 @@ impl Problem {
                  and use it in the path"
             }
             Problem::PinnedTwice { .. } => "use `{dataset}` in the file or the path",
-            Problem::SettableIsPin { .. } => "the pin is changed by the version alone: remove it from `settable`",
+            Problem::SettableIsPin { .. } => {
+                "the pin is changed by the version alone: remove it from `settable`"
+            }
             Problem::QueuesDiffer { .. } => "a run has one ticket: give them the same `queue`",
             Problem::QueueIsTarget { .. } => "the GitOps agent would deploy the queue: use another branch",
             Problem::QueueTwice { .. } => "two names for one queue: remove one",

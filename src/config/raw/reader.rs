@@ -128,9 +128,12 @@ impl Reader<'_> {
         let secret = matches!(shape, Shape::Table(keys) if std::ptr::eq(keys, &SECRET));
         let problem = match data {
             Data::Text(_) if secret => Problem::PlainSecret { key: at.key.to_owned(), place },
-            data => {
-                Problem::WrongType { what, place, expected: expected(shape), found: data.describe().to_owned() }
-            }
+            data => Problem::WrongType {
+                what,
+                place,
+                expected: expected(shape),
+                found: data.describe().to_owned(),
+            },
         };
         self.problem(at.range, problem);
     }

@@ -15,7 +15,8 @@ impl Reader<'_> {
         let mut headers = BTreeMap::new();
         for (name, item) in table.iter() {
             let range = table.key(name).and_then(|key| key.span()).unwrap_or_else(|| at.range.clone());
-            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
+            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+            {
                 let problem = Problem::BadHeader { name: name.to_owned(), place: site.place() };
                 self.problem(range.clone(), problem);
             }

@@ -16,7 +16,9 @@ impl Reader<'_> {
             let here = at.moved(node.range.clone());
             match node.data {
                 // an argument may be empty
-                Data::Text("") if matches!(form, Form::Template(_)) => texts.push((String::new(), node.range)),
+                Data::Text("") if matches!(form, Form::Template(_)) => {
+                    texts.push((String::new(), node.range))
+                }
                 Data::Text(text) => texts.extend(self.form(form, text, here).map(|text| (text, node.range))),
                 data => {
                     let what = format!("item {} of `{}`", index + 1, at.key);

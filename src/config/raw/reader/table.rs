@@ -99,9 +99,12 @@ impl Reader<'_> {
         let mut names: Vec<String> = known.keys().map(|key| key.name.to_owned()).collect();
         names.extend(known.kind.map(|_| "kind".to_owned()));
         let problem = match (owner, known.kind) {
-            (Some(owner), Some(kind)) => {
-                Problem::KeyOfOtherKind { key, place, kind: kind.name.to_owned(), owner: owner.name.to_owned() }
-            }
+            (Some(owner), Some(kind)) => Problem::KeyOfOtherKind {
+                key,
+                place,
+                kind: kind.name.to_owned(),
+                owner: owner.name.to_owned(),
+            },
             _ if known.keys.later.contains(&name) => Problem::KeyNotBuilt { key, place, known: names },
             _ => Problem::UnknownKey { key, place, known: names, elsewhere: elsewhere(name) },
         };
