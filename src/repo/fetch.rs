@@ -68,8 +68,9 @@ impl Repo {
 
     /// Remembers the tip, so that the next fetch starts from it. Only saves time: a failure is no error.
     pub(super) fn note_tip(&self, branch: &str, tip: &CommitId) {
+        let lock = self.kept.lock(self.settings.limits.total);
         let noted = self.kept.open().and_then(|repo| set_seen(&repo, branch, tip.oid()?));
-        if let Err(error) = noted {
+        if let (Ok(_), Err(error)) = (lock, noted) {
             tracing::debug!(branch, error = error.message(), "tip not remembered");
         }
     }

@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use git2::{Oid, Repository};
+use git2::{Oid, Repository, RepositoryOpenFlags};
 
 use super::{Location, RepoError};
 
@@ -65,7 +65,8 @@ impl Kept {
     }
 
     pub(super) fn open(&self) -> Result<Repository, git2::Error> {
-        Repository::open_bare(&self.path)
+        // not `open_bare`: that one overlooks where a shallow repository ends
+        Repository::open_ext(&self.path, RepositoryOpenFlags::NO_SEARCH, std::iter::empty::<&Path>())
     }
 
     /// Throws the damaged repository away and makes an empty one. The caller holds the lock.
