@@ -134,7 +134,7 @@ impl Fields<'_> {
         match id {
             None => Ok(None),
             Some(id) if id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-                Ok(Some(CommitId(id.to_ascii_lowercase())))
+                id.to_ascii_lowercase().parse().map(Some).map_err(|_| self.wrong("revision", EXPECTED))
             }
             Some(_) => Err(self.wrong("revision", EXPECTED)),
         }

@@ -107,7 +107,10 @@ pub enum RunKind {
         to: Option<String>,
         /// Whether the version that is left is rejected.
         reject: Rejection,
-        /// Whether a person's freeze is overridden.
+        /// The version that is left, once the run has looked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<String>,
+        /// What a person's freeze means to it.
         #[serde(default)]
         frozen: FrozenBy,
     },

@@ -121,7 +121,8 @@ impl Repo {
         let committer = signature(&self.settings.committer, time).map_err(failed)?;
         let message = format!("{}\n", message.trim_end());
         let parents: Vec<_> = parent.into_iter().collect();
-        let text = repo.commit_create_buffer(&author, &committer, &message, tree, &parents).map_err(failed)?;
+        let text =
+            repo.commit_create_buffer(&author, &committer, &message, tree, &parents).map_err(failed)?;
         let written = match super::signing::sign(&self.settings.signing, &text)? {
             Some(signature) => {
                 let text = text.as_str().map_err(|error| failed(error.into()))?;

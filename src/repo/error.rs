@@ -10,7 +10,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum RepoError {
     /// The text is no URL, scp-like address or path.
-    #[error("`{text}` is no repository location: {reason}; write https://host/path, ssh://user@host/path, user@host:path or a path")]
+    #[error(
+        "`{text}` is no repository location: {reason}; write https://host/path, ssh://user@host/path, user@host:path or a path"
+    )]
     BadLocation {
         /// what was written, without user and password
         text: String,
@@ -18,7 +20,9 @@ pub enum RepoError {
         reason: String,
     },
     /// No connection, or the server failed by itself. Trying again may help.
-    #[error("cannot reach {location}: {detail}; check the address, the network and the server, then try again")]
+    #[error(
+        "cannot reach {location}: {detail}; check the address, the network and the server, then try again"
+    )]
     Unreachable {
         /// the repository
         location: String,
@@ -38,7 +42,9 @@ pub enum RepoError {
         hint: String,
     },
     /// The ssh server's key is unknown or another one than before.
-    #[error("the host key of {host} cannot be trusted: {detail}; it offered {fingerprint}; compare this with the server's administrator, then add it: ssh-keyscan -p {port} {host} >> {known_hosts}")]
+    #[error(
+        "the host key of {host} cannot be trusted: {detail}; it offered {fingerprint}; compare this with the server's administrator, then add it: ssh-keyscan -p {port} {host} >> {known_hosts}"
+    )]
     HostKey {
         /// the server
         host: String,
@@ -52,7 +58,9 @@ pub enum RepoError {
         known_hosts: String,
     },
     /// The TLS certificate was not accepted.
-    #[error("the TLS certificate of {location} was not accepted: {detail}; for a private authority set SSL_CERT_FILE to its certificate")]
+    #[error(
+        "the TLS certificate of {location} was not accepted: {detail}; for a private authority set SSL_CERT_FILE to its certificate"
+    )]
     Tls {
         /// the repository
         location: String,
@@ -60,7 +68,9 @@ pub enum RepoError {
         detail: String,
     },
     /// There is no such repository, or the credentials may not see it.
-    #[error("there is no repository at {location} ({detail}); check the address, and whether the credentials may see it ({tried})")]
+    #[error(
+        "there is no repository at {location} ({detail}); check the address, and whether the credentials may see it ({tried})"
+    )]
     NotFound {
         /// the repository
         location: String,
@@ -130,7 +140,9 @@ pub enum RepoError {
         path: String,
     },
     /// The path is absolute, has `..`, `.` or `.git` in it, or is empty.
-    #[error("`{path}` does not lead into the repository; write it relative to the repository's root, without `.` and `..`")]
+    #[error(
+        "`{path}` does not lead into the repository; write it relative to the repository's root, without `.` and `..`"
+    )]
     OutsideRepository {
         /// the path asked for
         path: String,

@@ -81,9 +81,7 @@ impl Repo {
             match reaches(repo, tip, commit)? {
                 Answer::TooShallow(seen) if repo.find_commit(parent).is_err() => Ok(Answer::TooShallow(seen)),
                 // what `parent` already had cannot hold its child
-                Answer::TooShallow(_) => {
-                    Ok(between(repo, tip, parent)?.map(|newer| newer.contains(&commit)))
-                }
+                Answer::TooShallow(_) => Ok(between(repo, tip, parent)?.map(|newer| newer.contains(&commit))),
                 known => Ok(known),
             }
         })

@@ -110,12 +110,14 @@ impl Repo {
     fn push_over_wire(&self, order: &Order) -> PushOutcome {
         match self.attempt(order.clone()) {
             Attempt::Done(outcome) => outcome,
-            Attempt::NoPushOptions => match self.attempt(Order { pipelines: Pipelines::Run, ..order.clone() }) {
-                Attempt::Done(outcome) => outcome,
-                Attempt::NoPushOptions => PushOutcome::Unreachable {
-                    error: self.push_error("it wants push options and takes none".to_owned()),
-                },
-            },
+            Attempt::NoPushOptions => {
+                match self.attempt(Order { pipelines: Pipelines::Run, ..order.clone() }) {
+                    Attempt::Done(outcome) => outcome,
+                    Attempt::NoPushOptions => PushOutcome::Unreachable {
+                        error: self.push_error("it wants push options and takes none".to_owned()),
+                    },
+                }
+            }
         }
     }
 
@@ -175,8 +177,12 @@ fn judge(wire: &Wire<'_>, order: &Order, sent: Result<(), git2::Error>) -> Attem
     }
     Attempt::Done(match sent {
         Ok(()) => judge_status(wire, order),
-        Err(error) if error.message().contains("push-options not supported") => return Attempt::NoPushOptions,
-        Err(error) if !wire.watch.sending() => PushOutcome::Unreachable { error: wire.error("pushing to", &error) },
+        Err(error) if error.message().contains("push-options not supported") => {
+            return Attempt::NoPushOptions;
+        }
+        Err(error) if !wire.watch.sending() => {
+            PushOutcome::Unreachable { error: wire.error("pushing to", &error) }
+        }
         Err(error) => judge_failure(wire, &error),
     })
 }
@@ -194,7 +200,9 @@ fn judge_status(wire: &Wire<'_>, order: &Order) -> PushOutcome {
                 PushOutcome::Refused { reason: words }
             }
         }
-        None => PushOutcome::Unknown { detail: "the server did not say what became of the branch".to_owned() },
+        None => {
+            PushOutcome::Unknown { detail: "the server did not say what became of the branch".to_owned() }
+        }
     }
 }
 

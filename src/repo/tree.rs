@@ -80,12 +80,7 @@ impl Repo {
     }
 
     /// Follows the path from the root, step by step, so that no link or submodule is followed unseen.
-    pub(super) fn look_up(
-        &self,
-        repo: &Repository,
-        root: &Tree<'_>,
-        path: &str,
-    ) -> Result<Found, RepoError> {
+    pub(super) fn look_up(&self, repo: &Repository, root: &Tree<'_>, path: &str) -> Result<Found, RepoError> {
         let steps = steps(path)?;
         let mut found = Found::Directory(root.id());
         for (at, step) in steps.iter().enumerate() {

@@ -137,7 +137,7 @@ impl<'a> From<&'a inner::What> for What<'a> {
             inner::What::Stage { index, environments } => What::Stage { index: *index, environments },
             inner::What::Pinned { environments, branch, commit, changes } => {
                 let changes = changes.iter().map(Change::from).collect();
-                What::Pinned { environments, branch, commit: &commit.0, changes }
+                What::Pinned { environments, branch, commit: commit.as_str(), changes }
             }
             inner::What::Service { environment, service: name, state, reason, log } => {
                 What::Service { environment, service: name, state: service(*state), reason, log }
@@ -152,7 +152,7 @@ impl<'a> From<&'a inner::What> for What<'a> {
                 What::RollingBack { cause: cause.into(), environments }
             }
             inner::What::Reverted { environments, branch, commit, subject } => {
-                What::Reverted { environments, branch, commit: &commit.0, subject }
+                What::Reverted { environments, branch, commit: commit.as_str(), subject }
             }
             inner::What::Verified { environments, version } => What::Verified { environments, version },
             inner::What::Frozen { environment, reason } => What::Frozen { environment, reason },

@@ -57,7 +57,7 @@ impl<'a> From<&'a HistoryLine> for Run<'a> {
             finished_by: &from.finished_by,
             ending: Ending::from(&from.outcome),
             exit: from.outcome.exit().code(),
-            commits: from.commits.iter().map(|commit| commit.0.as_str()).collect(),
+            commits: from.commits.iter().map(|commit| commit.as_str()).collect(),
             entered: moment(from.entered),
             started: from.started.map(moment),
             finished: moment(from.finished),

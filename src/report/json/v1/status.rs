@@ -62,6 +62,6 @@ impl<'a> From<&'a EnvironmentStatus> for Environment<'a> {
 
 impl<'a> From<&'a VerifiedOn> for Verified<'a> {
     fn from(from: &'a VerifiedOn) -> Self {
-        Self { version: &from.version, commit: &from.commit.0, at: moment(from.at) }
+        Self { version: &from.version, commit: from.commit.as_str(), at: moment(from.at) }
     }
 }
