@@ -10,7 +10,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum RepoError {
     /// The text is no URL, scp-like address or path.
-    #[error("`{text}` is no repository location: {reason}; write https://host/path, ssh://user@host/path, user@host:path or a path")]
+    #[error(
+        "`{text}` is no repository location: {reason}; write https://host/path, ssh://user@host/path, user@host:path or a path"
+    )]
     BadLocation {
         /// what was written, without user and password
         text: String,
@@ -18,7 +20,9 @@ pub enum RepoError {
         reason: String,
     },
     /// No connection, or the server failed by itself. Trying again may help.
-    #[error("cannot reach {location}: {detail}; check the address, the network and the server, then try again")]
+    #[error(
+        "cannot reach {location}: {detail}; check the address, the network and the server, then try again"
+    )]
     Unreachable {
         /// the repository
         location: String,
@@ -38,7 +42,9 @@ pub enum RepoError {
         hint: String,
     },
     /// The ssh server's key is unknown or another one than before.
-    #[error("the host key of {host} cannot be trusted: {detail}; it offered {fingerprint}; compare this with the server's administrator, then add it: ssh-keyscan -p {port} {host} >> {known_hosts}")]
+    #[error(
+        "the host key of {host} cannot be trusted: {detail}; it offered {fingerprint}; compare this with the server's administrator, then add it: ssh-keyscan -p {port} {host} >> {known_hosts}"
+    )]
     HostKey {
         /// the server
         host: String,
@@ -52,7 +58,9 @@ pub enum RepoError {
         known_hosts: String,
     },
     /// The TLS certificate was not accepted.
-    #[error("the TLS certificate of {location} was not accepted: {detail}; for a private authority set SSL_CERT_FILE to its certificate")]
+    #[error(
+        "the TLS certificate of {location} was not accepted: {detail}; for a private authority set SSL_CERT_FILE to its certificate"
+    )]
     Tls {
         /// the repository
         location: String,
@@ -60,7 +68,9 @@ pub enum RepoError {
         detail: String,
     },
     /// There is no such repository, or the credentials may not see it.
-    #[error("there is no repository at {location} ({detail}); check the address, and whether the credentials may see it ({tried})")]
+    #[error(
+        "there is no repository at {location} ({detail}); check the address, and whether the credentials may see it ({tried})"
+    )]
     NotFound {
         /// the repository
         location: String,
@@ -129,8 +139,18 @@ pub enum RepoError {
         /// the path asked for
         path: String,
     },
+    /// A part of the path is a file where a directory is needed.
+    #[error("`{path}` cannot be written: `{file}` is a file, not a directory")]
+    NotADirectory {
+        /// the path asked for
+        path: String,
+        /// the file in its way
+        file: String,
+    },
     /// The path is absolute, has `..`, `.` or `.git` in it, or is empty.
-    #[error("`{path}` does not lead into the repository; write it relative to the repository's root, without `.` and `..`")]
+    #[error(
+        "`{path}` does not lead into the repository; write it relative to the repository's root, without `.` and `..`"
+    )]
     OutsideRepository {
         /// the path asked for
         path: String,
@@ -182,7 +202,11 @@ pub(super) struct Circumstances<'a> {
 impl Circumstances<'_> {
     /// The named error for what libgit2 said while talking to the server. Its texts are stable (libgit2 1.9).
     pub(super) fn name(&self, error: &git2::Error) -> RepoError {
-        let detail = error.message().trim().to_owned();
+        // for a path that isn't there, libgit2 complains about a URL
+        let detail = match error.message().trim() {
+            "unsupported URL protocol" if self.local => "no such directory".to_owned(),
+            text => text.to_owned(),
+        };
         let location = self.location.clone();
         match kind(error, self.local) {
             Kind::Authentication => RepoError::Authentication {
@@ -218,6 +242,7 @@ fn kind(error: &git2::Error, local: bool) -> Kind {
         (_, ErrorClass::Http) if says(&["code: 401", "code: 403", "code: 407"]) => Kind::Authentication,
         (_, ErrorClass::Http) if says(&["code: 404", "code: 410"]) => Kind::NotFound,
         (_, ErrorClass::Http) if says(&["content-type", "redirect"]) => Kind::NotARepository,
+        _ if local && says(&["unsupported URL protocol"]) => Kind::NotFound,
         _ if says(&["does not appear to be a git", "not found", "could not be found", "does not exist"]) => {
             Kind::NotFound
         }
@@ -232,8 +257,12 @@ fn kind(error: &git2::Error, local: bool) -> Kind {
 
 /// Whether this error means that the kept repository itself is broken.
 pub(super) fn is_damage(error: &git2::Error) -> bool {
-    matches!(
-        error.class(),
-        ErrorClass::Odb | ErrorClass::Zlib | ErrorClass::Object | ErrorClass::Indexer | ErrorClass::Tree
-    ) || matches!(error.code(), ErrorCode::HashsumMismatch)
+    match error.class() {
+        // an object that is asked for and isn't here is a question of its own
+        _ if error.code() == ErrorCode::NotFound => false,
+        ErrorClass::Odb | ErrorClass::Zlib | ErrorClass::Object => true,
+        ErrorClass::Tree => error.message().contains("parse"),
+        ErrorClass::Indexer => error.message().contains("delta") || error.message().contains("missing"),
+        _ => error.code() == ErrorCode::HashsumMismatch,
+    }
 }

@@ -59,7 +59,7 @@ impl Repo {
         }
         self.deepen_until(branch, to, |repo, to| {
             let from = from.oid()?;
-            reaches(repo, to, from).map(|answer| answer.map(|found| related(found)))
+            reaches(repo, to, from).map(|answer| answer.map(related))
         })
     }
 
@@ -81,9 +81,7 @@ impl Repo {
             match reaches(repo, tip, commit)? {
                 Answer::TooShallow(seen) if repo.find_commit(parent).is_err() => Ok(Answer::TooShallow(seen)),
                 // what `parent` already had cannot hold its child
-                Answer::TooShallow(_) => {
-                    Ok(between(repo, tip, parent)?.map(|newer| newer.contains(&commit)))
-                }
+                Answer::TooShallow(_) => Ok(between(repo, tip, parent)?.map(|newer| newer.contains(&commit))),
                 known => Ok(known),
             }
         })

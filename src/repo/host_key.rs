@@ -58,7 +58,10 @@ fn judge(lines: &[String], name: &str, offered: &Offered) -> Result<(), String> 
     if known {
         Ok(())
     } else if other_kinds.contains(&offered.kind) {
-        Err(format!("{name} is known with another {} key: it was changed, or someone is in between", offered.kind))
+        Err(format!(
+            "{name} is known with another {} key: it was changed, or someone is in between",
+            offered.kind
+        ))
     } else if other_kinds.is_empty() {
         Err(format!("{name} is not in the file"))
     } else {
@@ -97,12 +100,10 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 /// Names that the file holds hashed are looked up by ssh's own tool.
 fn hashed(file: &Path, name: &str) -> Result<Vec<String>, String> {
-    let output = Command::new("ssh-keygen")
-        .args(["-F", name, "-f"])
-        .arg(file)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{} holds hashed names, and ssh-keygen cannot be run: {error}", file.display()))?;
+    let output =
+        Command::new("ssh-keygen").args(["-F", name, "-f"]).arg(file).stdin(Stdio::null()).output().map_err(
+            |error| format!("{} holds hashed names, and ssh-keygen cannot be run: {error}", file.display()),
+        )?;
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect())
 }
@@ -112,7 +113,8 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0u32, |group, &byte| group << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
+        let group =
+            chunk.iter().fold(0u32, |group, &byte| group << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
         for place in 0..4 {
             let digit = DIGITS[(group >> (18 - 6 * place) & 63) as usize];
             text.push(if place <= chunk.len() { char::from(digit) } else { '=' });

@@ -16,7 +16,9 @@ use super::{Repo, watch};
 impl Repo {
     pub(super) fn push_locally(&self, order: &Order) -> PushOutcome {
         let Place::Local { path } = self.settings.location.place.clone() else {
-            return PushOutcome::Unreachable { error: self.push_error("it is not on this machine".to_owned()) };
+            return PushOutcome::Unreachable {
+                error: self.push_error("it is not on this machine".to_owned()),
+            };
         };
         let (kept, order) = (self.kept.clone(), order.clone());
         let done = watch::run(&self.settings.limits, self.silence(), move |watch| {

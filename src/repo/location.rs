@@ -31,10 +31,8 @@ impl Location {
     /// # Errors
     /// `BadLocation` for an empty text, an unknown scheme, a missing host or path, or a bad port.
     pub fn parse(text: &str) -> Result<Self, RepoError> {
-        let bad = |reason: &str| RepoError::BadLocation {
-            text: without_user(text),
-            reason: reason.to_owned(),
-        };
+        let bad =
+            |reason: &str| RepoError::BadLocation { text: without_user(text), reason: reason.to_owned() };
         if text.trim().is_empty() {
             return Err(bad("it is empty"));
         }

@@ -110,12 +110,14 @@ impl Repo {
     fn push_over_wire(&self, order: &Order) -> PushOutcome {
         match self.attempt(order.clone()) {
             Attempt::Done(outcome) => outcome,
-            Attempt::NoPushOptions => match self.attempt(Order { pipelines: Pipelines::Run, ..order.clone() }) {
-                Attempt::Done(outcome) => outcome,
-                Attempt::NoPushOptions => PushOutcome::Unreachable {
-                    error: self.push_error("it wants push options and takes none".to_owned()),
-                },
-            },
+            Attempt::NoPushOptions => {
+                match self.attempt(Order { pipelines: Pipelines::Run, ..order.clone() }) {
+                    Attempt::Done(outcome) => outcome,
+                    Attempt::NoPushOptions => PushOutcome::Unreachable {
+                        error: self.push_error("it wants push options and takes none".to_owned()),
+                    },
+                }
+            }
         }
     }
 
@@ -149,8 +151,8 @@ fn send(wire: &Wire<'_>, repo: &Repository, order: &Order) -> Result<(), git2::E
     let mut callbacks = wire.callbacks();
     callbacks.push_negotiation(|updates| {
         // the lease: what the server shows in this very connection, and then insists on itself
-        let shown = updates.first().map_or(super::commit::nothing(), git2::PushUpdate::src);
-        if shown != order.expected.unwrap_or(super::commit::nothing()) {
+        let shown = updates.first().map_or(Oid::ZERO_SHA1, git2::PushUpdate::src);
+        if shown != order.expected.unwrap_or(Oid::ZERO_SHA1) {
             wire.notes().lost_lease = Some(describe(shown));
             return Err(git2::Error::from_str("the branch has another tip than expected"));
         }
@@ -175,8 +177,12 @@ fn judge(wire: &Wire<'_>, order: &Order, sent: Result<(), git2::Error>) -> Attem
     }
     Attempt::Done(match sent {
         Ok(()) => judge_status(wire, order),
-        Err(error) if error.message().contains("push-options not supported") => return Attempt::NoPushOptions,
-        Err(error) if !wire.watch.sending() => PushOutcome::Unreachable { error: wire.error("pushing to", &error) },
+        Err(error) if error.message().contains("push-options not supported") => {
+            return Attempt::NoPushOptions;
+        }
+        Err(error) if !wire.watch.sending() => {
+            PushOutcome::Unreachable { error: wire.error("pushing to", &error) }
+        }
         Err(error) => judge_failure(wire, &error),
     })
 }
@@ -194,7 +200,9 @@ fn judge_status(wire: &Wire<'_>, order: &Order) -> PushOutcome {
                 PushOutcome::Refused { reason: words }
             }
         }
-        None => PushOutcome::Unknown { detail: "the server did not say what became of the branch".to_owned() },
+        None => {
+            PushOutcome::Unknown { detail: "the server did not say what became of the branch".to_owned() }
+        }
     }
 }
 

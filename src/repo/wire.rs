@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use git2::{CertificateCheckStatus, Cred, CredentialType, ErrorClass, ErrorCode, ProxyOptions, RemoteCallbacks};
+use git2::{
+    CertificateCheckStatus, Cred, CredentialType, ErrorClass, ErrorCode, ProxyOptions, RemoteCallbacks,
+};
 use secrecy::ExposeSecret;
 
 use super::error::Circumstances;
@@ -61,7 +63,9 @@ impl<'a> Wire<'a> {
             match cert.as_hostkey() {
                 // libgit2 goes on to verify against the system's certificates: `CertificateOk` would switch that off
                 None => Ok(CertificateCheckStatus::CertificatePassthrough),
-                Some(key) => self.host_key(Offered::new(key.hostkey().unwrap_or_default(), key.hash_sha256())),
+                Some(key) => {
+                    self.host_key(Offered::new(key.hostkey().unwrap_or_default(), key.hash_sha256()))
+                }
             }
         });
         callbacks.transfer_progress(|progress| {
@@ -86,7 +90,12 @@ impl<'a> Wire<'a> {
     }
 
     /// Each credential is offered once: libgit2 asks again for ever.
-    fn credential(&self, url: &str, user: Option<&str>, allowed: CredentialType) -> Result<Cred, git2::Error> {
+    fn credential(
+        &self,
+        url: &str,
+        user: Option<&str>,
+        allowed: CredentialType,
+    ) -> Result<Cred, git2::Error> {
         let embedded = self.settings.location.user.as_deref();
         let ssh_user = user.or(embedded).unwrap_or("git");
         if allowed.contains(CredentialType::USERNAME) {
@@ -109,7 +118,9 @@ impl<'a> Wire<'a> {
                 self.offer(format!("the ssh agent for user {ssh_user}"))?;
                 Cred::ssh_key_from_agent(ssh_user)
             }
-            Credential::SshKey { .. } => Err(denied("an ssh key is configured, but the server wants a password")),
+            Credential::SshKey { .. } => {
+                Err(denied("an ssh key is configured, but the server wants a password"))
+            }
             Credential::Token { .. } => Err(denied("a token is configured, but the server wants an ssh key")),
             Credential::Ambient => Err(denied("the server wants a kind of credential that git cannot give")),
         }
@@ -214,8 +225,12 @@ fn denied(reason: &str) -> git2::Error {
 
 fn hint(place: &Place) -> String {
     let set = match place {
-        Place::Http { .. } => "set `token = { env = \"DATAPIN_TOKEN\" }` under [repository] to a token that may read and write the repository",
-        Place::Ssh { .. } => "set `ssh_key = { file = \"…\" }` under [repository] to a key that the server knows, or load it into the agent",
+        Place::Http { .. } => {
+            "set `token = { env = \"DATAPIN_TOKEN\" }` under [repository] to a token that may read and write the repository"
+        }
+        Place::Ssh { .. } => {
+            "set `ssh_key = { file = \"…\" }` under [repository] to a key that the server knows, or load it into the agent"
+        }
         Place::Local { .. } => "check who owns the directory and its modes",
     };
     set.to_owned()

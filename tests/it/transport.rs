@@ -125,7 +125,8 @@ impl Server {
             let mut command = command(state.path(), port);
             let program = command.get_program().to_owned();
             let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-            let mut child = child.unwrap_or_else(|error| panic!("{program:?}: {error}; install it: {INSTALL}"));
+            let mut child =
+                child.unwrap_or_else(|error| panic!("{program:?}: {error}; install it: {INSTALL}"));
             let mut ended = false;
             until("the server's port opens", || {
                 ended = child.try_wait().expect("state").is_some();

@@ -23,7 +23,10 @@ fn updates_and_loses_races_over_every_transport() {
 
         let late = commit(&repo, &tip, &[write("values/mds.yaml", "data: 3\n")]);
         let outcome = repo.push("main", &late, Some(&tip), &RUN);
-        assert!(matches!(&outcome, PushOutcome::LostRace { detail } if detail.contains(first.as_str())), "{outcome:?}");
+        assert!(
+            matches!(&outcome, PushOutcome::LostRace { detail } if detail.contains(first.as_str())),
+            "{outcome:?}"
+        );
         assert_eq!(place.head(), first);
         place.git(&["fsck", "--strict"]);
     }
@@ -55,7 +58,11 @@ fn a_lost_race_on_the_server_itself_is_a_lost_race() {
         let repo = place.repo("cache");
         let tip = repo.fetch("main").expect("fetch").expect("main");
         let theirs = place.git(&["commit-tree", "-p", "main", "-m", "theirs", "main^{tree}"]);
-        hook(&place.bare, "pre-receive", &format!("unset GIT_QUARANTINE_PATH; git update-ref refs/heads/main {theirs}"));
+        hook(
+            &place.bare,
+            "pre-receive",
+            &format!("unset GIT_QUARANTINE_PATH; git update-ref refs/heads/main {theirs}"),
+        );
         let ours = commit(&repo, &tip, &[write("a", "1")]);
         let outcome = repo.push("main", &ours, Some(&tip), &RUN);
         assert!(matches!(outcome, PushOutcome::LostRace { .. }), "{outcome:?}");
@@ -177,7 +184,9 @@ fn append(repo: &datapin::repo::Repo, line: &str) {
         let next = commit(repo, &tip, &[write("log", &log)]);
         match repo.push("main", &next, Some(&tip), &RUN) {
             PushOutcome::Updated => return,
-            PushOutcome::LostRace { .. } => std::thread::sleep(std::time::Duration::from_millis(fastrand::u64(0..150))),
+            PushOutcome::LostRace { .. } => {
+                std::thread::sleep(std::time::Duration::from_millis(fastrand::u64(0..150)))
+            }
             other => panic!("{other:?}"),
         }
     }
