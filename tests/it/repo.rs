@@ -1,4 +1,5 @@
 //! The git layer against real repositories and real servers.
+#![allow(clippy::expect_used)]
 
 mod failures;
 mod history;
