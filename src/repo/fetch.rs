@@ -28,7 +28,13 @@ impl Repo {
     pub fn default_branch(&self) -> Result<String, RepoError> {
         self.exchange("asking for the default branch of", Access::Shared, |wire, repo| {
             connected(wire, repo, |connection| {
-                let name = connection.default_branch()?;
+                let none = |error: git2::Error| match error.code() {
+                    ErrorCode::NotFound => {
+                        git2::Error::from_str("it names none: it is empty, or its HEAD is")
+                    }
+                    _ => error,
+                };
+                let name = connection.default_branch().map_err(none)?;
                 let name = name.as_str().unwrap_or_default();
                 Ok(name.strip_prefix("refs/heads/").unwrap_or(name).to_owned())
             })

@@ -143,6 +143,34 @@ fn unreachable_missing_and_foreign_servers_are_told_apart() {
 }
 
 #[test]
+fn an_empty_repository_has_no_branches() {
+    let root = tempfile::tempdir().expect("directory");
+    let bare = crate::transport::bare(root.path(), "env.git", 0);
+    let server = HttpServer::start(root.path(), None);
+    for url in [server.url("env.git"), bare.display().to_string()] {
+        let repo = open(settings(&url, &root.path().join("cache")));
+        assert_eq!(repo.tip("main").expect("tip"), None);
+        assert_eq!(repo.fetch("main").expect("fetch"), None);
+        let error = repo.default_branch().expect_err("none");
+        assert!(matches!(&error, RepoError::Git { detail, .. } if detail.contains("empty")), "{error:?}");
+        let first =
+            repo.commit(None, &[write("a", "1")], "m", datapin::repo::CommitTime::Now).expect("commit");
+        super::assert_updated(&repo.push("main", &first, None, &RUN));
+        assert_eq!(repo.default_branch().expect("default branch"), "main");
+        crate::transport::git(&bare, &["update-ref", "-d", "refs/heads/main"]);
+    }
+}
+
+#[test]
+fn a_repository_is_shared_by_threads() {
+    fn shared<T: Send + Sync + Clone + 'static>() {}
+    shared::<Repo>();
+    fn sent<T: Send + Sync + 'static>() {}
+    sent::<RepoError>();
+    sent::<PushOutcome>();
+}
+
+#[test]
 fn a_missing_ssh_repository_is_not_found() {
     let place = Place::ssh(1);
     let mut settings = place.settings("cache");
