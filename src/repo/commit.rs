@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use git2::build::TreeUpdateBuilder;
-use git2::{Commit, FileMode, Oid, Repository, Time, Tree};
+use git2::{Commit, FileMode, Repository, Time, Tree};
 
 use super::tree::{Found, Mode};
 use super::{CommitId, Repo, RepoError, Signature};
@@ -56,11 +56,30 @@ impl Repo {
         let parent = parent.map(|id| self.find_commit(&repo, id)).transpose()?;
         let before = parent.as_ref().map(Commit::tree).transpose().map_err(failed)?;
         let after = self.changed_tree(&repo, before.as_ref(), changes)?;
-        let unplanned = unplanned(&repo, before.as_ref(), &after, changes).map_err(failed)?;
-        if !unplanned.is_empty() {
-            return Err(RepoError::UnplannedPaths { paths: unplanned });
+        // tree against tree: a mistake anywhere above, or a shallow boundary taken for a root, shows here
+        let mut paths = changed_paths(&repo, before.as_ref(), &after).map_err(failed)?;
+        paths.retain(|path| !changes.iter().any(|change| change.path == *path));
+        if !paths.is_empty() {
+            return Err(RepoError::UnplannedPaths { paths: paths.into_iter().collect() });
         }
         self.write_commit(&repo, parent.as_ref(), &after, message, time)
+    }
+
+    /// The paths of all files in which two commits differ, sorted; without `from` those of all files of `to`. Both
+    /// must be here.
+    ///
+    /// # Errors
+    /// `NoSuchCommit`, `Damaged`.
+    pub fn changed_paths(
+        &self,
+        from: Option<&CommitId>,
+        to: &CommitId,
+    ) -> Result<BTreeSet<String>, RepoError> {
+        let repo = self.handle()?;
+        let failed = |error: git2::Error| self.object_error("comparing commits of", &error);
+        let tree = |id: &CommitId| self.find_commit(&repo, id)?.tree().map_err(failed);
+        let from = from.map(tree).transpose()?;
+        changed_paths(&repo, from.as_ref(), &tree(to)?).map_err(failed)
     }
 
     fn changed_tree<'r>(
@@ -99,6 +118,7 @@ impl Repo {
     ) -> Result<Option<FileMode>, RepoError> {
         match self.look_up(repo, tree, path)? {
             Found::Nothing => Ok(None),
+            Found::Below(file) => Err(RepoError::NotADirectory { path: path.to_owned(), file }),
             Found::Directory(_) => Err(RepoError::IsDirectory { path: path.to_owned() }),
             Found::File(_, Mode::Regular) => Ok(Some(FileMode::Blob)),
             Found::File(_, Mode::Executable) => Ok(Some(FileMode::BlobExecutable)),
@@ -125,7 +145,7 @@ impl Repo {
             repo.commit_create_buffer(&author, &committer, &message, tree, &parents).map_err(failed)?;
         let written = match super::signing::sign(&self.settings.signing, &text)? {
             Some(signature) => {
-                let text = text.as_str().map_err(|error| failed(error.into()))?;
+                let text = text.as_str().map_err(failed)?;
                 repo.commit_signed(text, &signature, None)
             }
             None => repo.odb().and_then(|odb| odb.write(git2::ObjectType::Commit, &text)),
@@ -141,25 +161,15 @@ fn signature(who: &Signature, time: CommitTime) -> Result<git2::Signature<'stati
     }
 }
 
-/// The paths in which the two trees differ although no change names them. Compared tree to tree, so that a
-/// mistake anywhere above, or a shallow boundary taken for a root, shows here.
-fn unplanned(
+fn changed_paths(
     repo: &Repository,
     before: Option<&Tree<'_>>,
     after: &Tree<'_>,
-    changes: &[Change],
-) -> Result<Vec<String>, git2::Error> {
-    let planned: BTreeSet<&[u8]> = changes.iter().map(|change| change.path.as_bytes()).collect();
+) -> Result<BTreeSet<String>, git2::Error> {
     let diff = repo.diff_tree_to_tree(before, Some(after), None)?;
-    let paths: BTreeSet<&[u8]> = diff
-        .deltas()
-        .flat_map(|delta| [delta.old_file().path_bytes(), delta.new_file().path_bytes()])
-        .flatten()
-        .collect();
-    Ok(paths.difference(&planned).map(|path| String::from_utf8_lossy(path).into_owned()).collect())
-}
-
-/// Kept for the type's sake: the empty object id means "no such ref" in git's protocol.
-pub(super) fn nothing() -> Oid {
-    Oid::ZERO_SHA1
+    let sides = diff.deltas().flat_map(|delta| {
+        let sides = [delta.old_file().path_bytes(), delta.new_file().path_bytes()];
+        sides.map(|path| path.map(|path| String::from_utf8_lossy(path).into_owned()))
+    });
+    Ok(sides.flatten().collect())
 }

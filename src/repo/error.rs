@@ -139,6 +139,14 @@ pub enum RepoError {
         /// the path asked for
         path: String,
     },
+    /// A part of the path is a file where a directory is needed.
+    #[error("`{path}` cannot be written: `{file}` is a file, not a directory")]
+    NotADirectory {
+        /// the path asked for
+        path: String,
+        /// the file in its way
+        file: String,
+    },
     /// The path is absolute, has `..`, `.` or `.git` in it, or is empty.
     #[error(
         "`{path}` does not lead into the repository; write it relative to the repository's root, without `.` and `..`"
@@ -194,7 +202,11 @@ pub(super) struct Circumstances<'a> {
 impl Circumstances<'_> {
     /// The named error for what libgit2 said while talking to the server. Its texts are stable (libgit2 1.9).
     pub(super) fn name(&self, error: &git2::Error) -> RepoError {
-        let detail = error.message().trim().to_owned();
+        // for a path that isn't there, libgit2 complains about a URL
+        let detail = match error.message().trim() {
+            "unsupported URL protocol" if self.local => "no such directory".to_owned(),
+            text => text.to_owned(),
+        };
         let location = self.location.clone();
         match kind(error, self.local) {
             Kind::Authentication => RepoError::Authentication {
@@ -230,6 +242,7 @@ fn kind(error: &git2::Error, local: bool) -> Kind {
         (_, ErrorClass::Http) if says(&["code: 401", "code: 403", "code: 407"]) => Kind::Authentication,
         (_, ErrorClass::Http) if says(&["code: 404", "code: 410"]) => Kind::NotFound,
         (_, ErrorClass::Http) if says(&["content-type", "redirect"]) => Kind::NotARepository,
+        _ if local && says(&["unsupported URL protocol"]) => Kind::NotFound,
         _ if says(&["does not appear to be a git", "not found", "could not be found", "does not exist"]) => {
             Kind::NotFound
         }
@@ -244,8 +257,12 @@ fn kind(error: &git2::Error, local: bool) -> Kind {
 
 /// Whether this error means that the kept repository itself is broken.
 pub(super) fn is_damage(error: &git2::Error) -> bool {
-    matches!(
-        error.class(),
-        ErrorClass::Odb | ErrorClass::Zlib | ErrorClass::Object | ErrorClass::Indexer | ErrorClass::Tree
-    ) || matches!(error.code(), ErrorCode::HashsumMismatch)
+    match error.class() {
+        // an object that is asked for and isn't here is a question of its own
+        _ if error.code() == ErrorCode::NotFound => false,
+        ErrorClass::Odb | ErrorClass::Zlib | ErrorClass::Object => true,
+        ErrorClass::Tree => error.message().contains("parse"),
+        ErrorClass::Indexer => error.message().contains("delta") || error.message().contains("missing"),
+        _ => error.code() == ErrorCode::HashsumMismatch,
+    }
 }

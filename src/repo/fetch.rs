@@ -1,6 +1,8 @@
 //! What the server says about its branches, and getting their objects.
 
-use git2::{AutotagOption, Direction, FetchOptions, Oid, RemoteConnection, Repository};
+use git2::{
+    AutotagOption, Direction, ErrorClass, ErrorCode, FetchOptions, Oid, RemoteConnection, Repository,
+};
 
 use super::kept::seen_ref;
 use super::wire::Wire;
@@ -26,7 +28,13 @@ impl Repo {
     pub fn default_branch(&self) -> Result<String, RepoError> {
         self.exchange("asking for the default branch of", Access::Shared, |wire, repo| {
             connected(wire, repo, |connection| {
-                let name = connection.default_branch()?;
+                let none = |error: git2::Error| match error.code() {
+                    ErrorCode::NotFound => {
+                        git2::Error::from_str("it names none: it is empty, or its HEAD is")
+                    }
+                    _ => error,
+                };
+                let name = connection.default_branch().map_err(none)?;
                 let name = name.as_str().unwrap_or_default();
                 Ok(name.strip_prefix("refs/heads/").unwrap_or(name).to_owned())
             })
@@ -107,6 +115,15 @@ fn fetch(
         set_seen(repo, branch, tip)?;
         return Ok(Some(tip.into()));
     }
+    if let Ok(seen) = repo.refname_to_id(&seen_ref(branch))
+        && !is_here(repo, seen)?
+    {
+        return Err(git2::Error::new(
+            ErrorCode::GenericError,
+            ErrorClass::Odb,
+            "the last tip seen is missing",
+        ));
+    }
     let refspec = format!("+{name}:{}", seen_ref(branch));
     let wanted = wanted_depth(wire, repo, branch, depth);
     let mut result = download(wire, connection, &refspec, wanted);
@@ -146,7 +163,7 @@ fn download(
 fn is_here(repo: &Repository, id: Oid) -> Result<bool, git2::Error> {
     match repo.find_commit(id) {
         Ok(commit) => commit.tree().map(|_| true),
-        Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(false),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -59,7 +59,7 @@ impl Repo {
         }
         self.deepen_until(branch, to, |repo, to| {
             let from = from.oid()?;
-            reaches(repo, to, from).map(|answer| answer.map(|found| related(found)))
+            reaches(repo, to, from).map(|answer| answer.map(related))
         })
     }
 
@@ -157,12 +157,23 @@ impl Repo {
             };
             drop(repo);
             if depth == WHOLE {
-                return Err(self.throw_away("commits are missing although the whole history was fetched"));
+                return Err(self.incomplete());
             }
             depth = deeper(depth, seen);
             if self.fetch_to(branch, Depth::AtLeast(depth))?.is_none() {
                 return Err(self.no_such_commit(tip));
             }
+        }
+    }
+}
+
+impl Repo {
+    fn incomplete(&self) -> RepoError {
+        RepoError::Git {
+            doing: "walking the history of".to_owned(),
+            location: self.settings.location.to_string(),
+            detail: "commits are missing on the server too: it is a shallow clone itself, use its origin"
+                .to_owned(),
         }
     }
 }

@@ -150,9 +150,10 @@ enum Attempt {
 fn send(wire: &Wire<'_>, repo: &Repository, order: &Order) -> Result<(), git2::Error> {
     let mut callbacks = wire.callbacks();
     callbacks.push_negotiation(|updates| {
+        wire.watch.sign(|| "connected".to_owned());
         // the lease: what the server shows in this very connection, and then insists on itself
-        let shown = updates.first().map_or(super::commit::nothing(), git2::PushUpdate::src);
-        if shown != order.expected.unwrap_or(super::commit::nothing()) {
+        let shown = updates.first().map_or(Oid::ZERO_SHA1, git2::PushUpdate::src);
+        if shown != order.expected.unwrap_or(Oid::ZERO_SHA1) {
             wire.notes().lost_lease = Some(describe(shown));
             return Err(git2::Error::from_str("the branch has another tip than expected"));
         }

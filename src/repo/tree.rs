@@ -32,6 +32,8 @@ const SUBMODULE: i32 = 0o160_000;
 /// What is at a path.
 pub(super) enum Found {
     Nothing,
+    /// a file is where the path needs a directory
+    Below(String),
     Directory(Oid),
     File(Oid, Mode),
 }
@@ -47,7 +49,7 @@ impl Repo {
         let failed = |error: git2::Error| self.object_error("reading a file of", &error);
         let root = self.find_commit(&repo, commit)?.tree().map_err(failed)?;
         match self.look_up(&repo, &root, path)? {
-            Found::Nothing => Ok(None),
+            Found::Nothing | Found::Below(_) => Ok(None),
             Found::Directory(_) => Err(RepoError::IsDirectory { path: path.to_owned() }),
             Found::File(id, mode) => {
                 let blob = repo.find_blob(id).map_err(failed)?;
@@ -71,7 +73,7 @@ impl Repo {
         } else {
             match self.look_up(&repo, &root, dir)? {
                 Found::Directory(id) => repo.find_tree(id).map_err(failed)?,
-                Found::Nothing | Found::File(..) => return Ok(Vec::new()),
+                Found::Nothing | Found::Below(_) | Found::File(..) => return Ok(Vec::new()),
             }
         };
         let files = tree.iter().filter(|entry| entry.kind() == Some(ObjectType::Blob));
@@ -85,7 +87,7 @@ impl Repo {
         let mut found = Found::Directory(root.id());
         for (at, step) in steps.iter().enumerate() {
             let Found::Directory(id) = found else {
-                return Ok(Found::Nothing);
+                return Ok(Found::Below(steps[..at].join("/")));
             };
             let so_far = steps[..=at].join("/");
             let last = at + 1 == steps.len();

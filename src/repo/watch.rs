@@ -133,7 +133,8 @@ pub(super) fn run<T: Send + 'static>(
             Ok(wait) => wait,
             Err(reason) => return Err(watch.give_up(reason)),
         };
-        match receive.recv_timeout(wait) {
+        // looked at often: a sign of life changes what is allowed
+        match receive.recv_timeout(wait.min(Duration::from_millis(100))) {
             Ok(result) => return Ok(result),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {

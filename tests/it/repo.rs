@@ -1,4 +1,5 @@
 //! The git layer against real repositories and real servers.
+#![allow(clippy::expect_used)]
 
 mod failures;
 mod history;
@@ -89,8 +90,8 @@ impl Place {
 
     fn in_cache(&self, cache: &str) -> PathBuf {
         let entries = std::fs::read_dir(self.root.path().join(cache)).expect("cache");
-        let paths = entries.map(|entry| entry.expect("entry").path());
-        paths.filter(|path| path.extension().is_some_and(|end| end == "git")).next().expect("kept repository")
+        let mut paths = entries.map(|entry| entry.expect("entry").path());
+        paths.find(|path| path.extension().is_some_and(|end| end == "git")).expect("kept repository")
     }
 }
 

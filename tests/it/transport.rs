@@ -1,4 +1,5 @@
 //! Real git servers on loopback: `git http-backend` behind lighttpd, and sshd.
+#![allow(clippy::expect_used)]
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -125,8 +125,10 @@ fn a_slow_hook_leaves_the_outcome_unknown_and_may_land_later() {
     let repo = datapin::repo::Repo::open(settings).expect("opens");
     let tip = repo.fetch("main").expect("fetch").expect("main");
     let ours = commit(&repo, &tip, &[write("a", "1")]);
+    let begun = std::time::Instant::now();
     let outcome = repo.push("main", &ours, Some(&tip), &RUN);
     assert!(matches!(outcome, PushOutcome::Unknown { .. }), "{outcome:?}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
     std::fs::write(place.bare.join("go"), "").expect("go");
     crate::transport::until("the commit lands", || place.head() == ours);
 }
