@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod agent;
+mod chat;
 mod cli;
 mod config;
 mod demo;
