@@ -1,8 +1,8 @@
 //! Makes data safe to show in a chat.
 //!
 //! A branch, a person's name or a log line must not format, link, mention or notify. Rocket.Chat's message
-//! parser takes a backslash only before `*`, `_`, `~`, `` ` ``, `#` and `.` and shows it before anything else,
-//! so the rest is taken its power by an invisible word joiner.
+//! parser obeys a backslash before `*`, `_`, `~` and `` ` ``, and shows it before `@`, `[` or `<`; mentions are
+//! also looked for by the server, which knows no backslash. So an invisible word joiner disarms the others.
 
 /// Takes a mark's power without being seen; neither white space nor part of a name.
 const JOINER: char = '\u{2060}';
@@ -66,8 +66,8 @@ fn is_plain_url(word: &str) -> bool {
 
 fn disarm(c: char) -> impl Iterator<Item = char> {
     let (before, after) = match c {
-        '*' | '_' | '~' | '`' | '#' => (Some('\\'), None),
-        '@' | '[' | ']' | '<' | '|' | '!' | '$' => (None, Some(JOINER)),
+        '*' | '_' | '~' | '`' => (Some('\\'), None),
+        '@' | '#' | '[' | ']' | '<' | '|' | '!' | '$' => (None, Some(JOINER)),
         '>' => (Some(JOINER), Some(JOINER)),
         _ => (None, None),
     };

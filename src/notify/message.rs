@@ -92,7 +92,8 @@ fn started(run: &RunId, number: u64, summary: &Summary) -> Message {
     let mut fields: Vec<Field> =
         summary.stages.iter().enumerate().map(|(index, stage)| stage_field(index, count, stage)).collect();
     fields.extend(facts(run, number, summary, None));
-    message(Color::Grey, vec![headline(summary, "*started*")], None, summary, fields)
+    let word = format!("*started* by {}", or_unknown(data(&summary.actor, MAX_NAME)));
+    message(Color::Grey, vec![headline(summary, &word)], None, summary, fields)
 }
 
 type Ending = (Color, Vec<String>, Option<String>);
@@ -139,8 +140,15 @@ fn restored(about: &Summary) -> Ending {
 }
 
 fn rolled_back(about: &Summary, cause: &Cause) -> Ending {
-    let back = "Everything that the run touched is back and healthy.".to_owned();
-    (Color::Orange, vec![headline(about, "*rolled back*"), because(cause), back], None)
+    let back = match cause.kind {
+        CauseKind::Superseded => "What was still this run's own is back and healthy.",
+        CauseKind::Deployment
+        | CauseKind::Gate
+        | CauseKind::NotAllowed
+        | CauseKind::Cancelled
+        | CauseKind::Abandoned => "Everything that the run touched is back and healthy.",
+    };
+    (Color::Orange, vec![headline(about, "*rolled back*"), because(cause), back.to_owned()], None)
 }
 
 fn rollback_failed(about: &Summary, cause: &Cause, failures: &[String]) -> Ending {
@@ -177,7 +185,7 @@ fn frozen(failures: &[(&str, &str)]) -> String {
 }
 
 fn stopped(about: &Summary, cause: &Cause) -> Ending {
-    let untouched = "No environment was touched.".to_owned();
+    let untouched = "This run changed nothing in any environment.".to_owned();
     (
         quietness(cause.kind),
         vec![headline(about, "*stopped before the first commit*"), because(cause), untouched],
@@ -220,7 +228,7 @@ fn because(cause: &Cause) -> String {
         CauseKind::Superseded => "superseded, somebody else changed a pin meanwhile and theirs stays",
         CauseKind::NotAllowed => "not allowed now",
         CauseKind::Cancelled => "cancelled",
-        CauseKind::Abandoned => "its driver fell silent and another one took it back",
+        CauseKind::Abandoned => "its driver fell silent and another one ended it",
     };
     match data(&cause.text, MAX_REASON) {
         text if text.is_empty() => format!("*Cause*: {kind}"),
