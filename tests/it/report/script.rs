@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use datapin::event::*;
 use datapin::queue::{Cause, CauseKind, Outcome, RunId, ServiceState, Verdict};
-use datapin::repo::CommitId;
 use jiff::{SignedDuration, Timestamp};
 
 pub const SERVICES: [&str; 4] = ["mds", "fbv", "kv", "remo"];
@@ -95,7 +94,7 @@ impl Script {
         self.say(What::Stage { index, environments: environments.clone() }).say(What::Pinned {
             environments,
             branch: "main".to_owned(),
-            commit: CommitId(commit.to_owned()),
+            commit: commit.parse().unwrap(),
             changes,
         });
         self.all(&environment, ServiceState::Syncing)
@@ -156,7 +155,7 @@ impl Script {
             self.say(What::Reverted {
                 environments: owned(&[environment]),
                 branch: "main".to_owned(),
-                commit: CommitId("9f8e7d6c5b4a39281706f5e4d3c2b1a098765432".to_owned()),
+                commit: "9f8e7d6c5b4a39281706f5e4d3c2b1a098765432".parse().unwrap(),
                 subject: format!("Revert \"data({environment}): timetable {NEW}\""),
             });
             self.all(environment, ServiceState::RollingBack);

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use datapin::event::{Ahead, StageSummary, Summary, Waiting};
 use datapin::queue::*;
-use datapin::repo::CommitId;
 use datapin::report::{
     Color, EnvironmentStatus, FileDiff, PlanView, StatusView, VerifiedOn, Work, error, history_json,
     history_json_lines, history_text, plan_json, plan_text, queue_json, queue_page, queue_text, status_json,
@@ -32,7 +31,7 @@ fn line(number: u64, outcome: Outcome) -> HistoryLine {
         actor: "anna".to_owned(),
         finished_by: "runner-1".to_owned(),
         outcome,
-        commits: vec![CommitId("1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d".to_owned())],
+        commits: vec!["1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d".parse().unwrap()],
         entered: at("15:00:00"),
         started: (number % 5 != 4).then(|| at("15:01:00")),
         finished: at("15:08:30"),
@@ -131,7 +130,7 @@ fn a_plan_is_text_and_json() {
 #[test]
 fn a_status_is_a_table_and_json() {
     let pinned = |kv: &str| vec![("mds".to_owned(), NEW.to_owned()), ("kv".to_owned(), kv.to_owned())];
-    let commit = CommitId("1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d".to_owned());
+    let commit = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d".parse().unwrap();
     let good = EnvironmentStatus {
         name: "int".to_owned(),
         dataset: "timetable".to_owned(),
@@ -225,7 +224,7 @@ fn tickets() -> Vec<Ticket> {
     tickets.push(ticket(46, &["int"], State::Waiting));
     let mut rollback = ticket(45, &["prd"], State::Waiting);
     rollback.priority = Priority::Rollback;
-    rollback.kind = RunKind::Rollback { to: None, reject: Rejection::Keep, frozen: FrozenBy::Obey };
+    rollback.kind = RunKind::Rollback { to: None, left: None, reject: Rejection::Keep, frozen: FrozenBy::Obey };
     tickets.push(rollback);
     tickets[0].version = "1|2](javascript:x) <img> `x` @all #7\n# head \\|".to_owned();
     tickets[0].ci = Some(ci("javascript:alert(1)"));
@@ -242,7 +241,7 @@ fn environments() -> Vec<EnvironmentFile> {
     let set = VerifiedSet {
         version: OLD.to_owned(),
         values: vec![],
-        commit: CommitId("77aa88bb".to_owned()),
+        commit: "77aa88bb".repeat(5).parse().unwrap(),
         run: RunId("01KAZ".to_owned()),
         at: at("09:00:00"),
         standing: Standing::Good,
