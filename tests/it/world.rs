@@ -241,7 +241,7 @@ fn local(text: &mut DocumentMut, root: &Path) {
         environment["agent"]["command"] = value(words(&["cat".to_owned(), file]));
         environment["agent"]["interval"] = value("100ms");
         environment["sync_timeout"] = value("20s");
-        environment["rollback_timeout"] = value("10s");
+        environment["rollback_timeout"] = value("5s");
     }
     for (name, gate) in text["gate"].as_table_mut().unwrap().iter_mut() {
         gate["command"] =
