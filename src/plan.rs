@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{Config, Pipeline};
-use crate::queue::{EnvironmentFile, Identity, Queue, SetValue, Setting, Standing, VerifiedSet};
+use crate::queue::{EnvironmentFile, Identity, Queue, Role, SetValue, Setting, Standing, VerifiedSet};
 use crate::repo::{CommitId, Repo};
 
 /// What is asked for.
@@ -88,7 +88,10 @@ pub struct EnvironmentPlan {
 impl EnvironmentPlan {
     /// Whether the record says that it is verified with exactly what is asked for and what stands there.
     pub fn is_verified(&self) -> bool {
-        !self.changes() && self.goal.is_some() && !self.drifted()
+        let Some(goal) = &self.goal else { return false };
+        let as_verified = |held: &SetValue| goal.value(&held.place).is_some_and(|set| set.text == held.text);
+        let mut pins = self.held.iter().filter(|held| held.role == Role::Pin);
+        !self.changes() && !self.drifted() && pins.all(as_verified)
     }
 
     /// Whether anything has to be written.

@@ -25,6 +25,7 @@ pub mod resume;
 pub mod step;
 pub mod sync;
 pub mod takeover;
+pub mod verify;
 pub mod wait;
 
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ use jiff::Timestamp;
 use crate::config::{Queue as Settings, UnknownName};
 use crate::event::{Level, What};
 use crate::exit::Exit;
+use crate::plan::{FilesError, PlanError};
 use crate::queue::{
     ChangeError, FrozenBy, HistoryLine, Outcome, Refusal, Rejection, RunId, Setting, Store, StoreError,
     Ticket, TreeError, Wish,
@@ -104,6 +106,10 @@ impl RunError {
         match self {
             RunError::Unknown(_) | RunError::Usage(_) => Exit::Usage,
             RunError::NotAllowed(_) => Exit::NotAllowed,
+            RunError::Outside(OutsideError::Plan(PlanError::Files {
+                source: FilesError::Repo(error),
+                ..
+            })) => repo_exit(error),
             RunError::Outside(OutsideError::Plan(_)) => Exit::Usage,
             RunError::Outside(OutsideError::Repo(error)) => repo_exit(error),
             RunError::Outside(OutsideError::Store(error))
@@ -224,12 +230,16 @@ pub async fn rollback(context: &Context, asked: RollbackOrder) -> Result<Outcome
     let environment = context.config.environment(&asked.environment)?;
     let dataset = dataset_of(context, &asked.environment, asked.dataset.as_deref())?;
     let store = context.queue_store(&environment.queue);
-    let order = Order::rollback(&asked.environment, &dataset, asked.to, asked.reject, asked.frozen);
+    let mut order =
+        Order::rollback(&asked.environment, &dataset, asked.to.clone(), asked.reject, asked.frozen);
     let seen = store.read().await?;
     let ticket = order.ticket(context);
-    let holder = seen.queue.ahead(&ticket).into_iter().find(|ahead| ahead.state.holds()).cloned();
-    if let Some(holder) = holder {
-        make_way(context, &store, &holder, asked.active).await?;
+    for ahead in seen.queue.ahead(&ticket) {
+        make_way(context, &store, ahead, asked.active).await?;
+        // That run goes back by itself: the goal is what was verified when the rollback was asked for.
+        if let (None, Some(current)) = (&asked.to, seen.queue.current(&asked.environment, &dataset)) {
+            order.go_to(&current.version);
+        }
     }
     let settings = context.config.queue_of_environment(&asked.environment);
     carry_out(context, &store, settings, order).await
@@ -237,7 +247,10 @@ pub async fn rollback(context: &Context, asked: RollbackOrder) -> Result<Outcome
 
 async fn make_way(context: &Context, store: &Store, holder: &Ticket, active: Active) -> Result<(), RunError> {
     if matches!(holder.kind, crate::queue::RunKind::Rollback { .. }) {
-        return Ok(());
+        return Err(RunError::NotAllowed(format!(
+            "a rollback is on its way there already: run {} (#{}, asked for by {})",
+            holder.run, holder.number, holder.actor
+        )));
     }
     match active {
         Active::Refuse => Err(RunError::NotAllowed(format!(
@@ -281,7 +294,10 @@ pub async fn carry_out(
     order.attempt = attempt(context, store, &order).await?;
     let line = Line { context, store, settings, order: &order };
     match line.wait().await? {
-        Turn::Over(outcome) => Ok(outcome),
+        Turn::Over(ticket, outcome) => {
+            tell_end(context, &ticket, &outcome);
+            Ok(outcome)
+        }
         Turn::Mine(journal) => drive(context, settings, journal).await,
     }
 }
@@ -303,7 +319,8 @@ pub async fn drive(context: &Context, settings: &Settings, journal: Journal) -> 
         Ok(outcome) => Ok(outcome),
         Err(Halt::Lost(Lost::Gone)) => gone(context, settings, journal).await,
         Err(Halt::Lost(Lost::TakenOver { who, .. })) => {
-            let outcome = ended(journal.store(), &journal.run()).await;
+            let outcome = ended(journal.store(), &journal.run()).await.unwrap_or_default();
+            let outcome = outcome.map(|line| line.outcome);
             Err(RunError::TakenOver { by: who, outcome })
         }
         Err(Halt::Lost(Lost::Damaged(reason))) => Err(damaged(&journal, reason)),
@@ -311,23 +328,29 @@ pub async fn drive(context: &Context, settings: &Settings, journal: Journal) -> 
     }
 }
 
-async fn ended(store: &Store, run: &RunId) -> Option<Outcome> {
+/// The line of a run in the history, if it ended.
+async fn ended(store: &Store, run: &RunId) -> Result<Option<HistoryLine>, StoreError> {
     let wanted = run.clone();
     let lines = store
         .history(move |lines: &[HistoryLine]| {
             lines.iter().any(|line| line.run == wanted) || lines.len() > 1000
         })
-        .await
-        .ok()?;
-    lines.into_iter().find(|line| line.run == *run).map(|line| line.outcome)
+        .await?;
+    Ok(lines.into_iter().find(|line| line.run == *run))
 }
 
 /// The ticket of a started run is gone: finished by another, or removed by hand. Then it is put back, and
 /// the run rolls back.
 async fn gone(context: &Context, settings: &Settings, journal: Journal) -> Result<Outcome, RunError> {
     let (store, ticket) = (journal.store().clone(), journal.ticket());
-    if let Some(outcome) = ended(&store, &ticket.run).await {
-        return Err(RunError::TakenOver { by: "another process".to_owned(), outcome: Some(outcome) });
+    // Without a look at the history nothing is put back: the run may be over, and verified.
+    let line = ended(&store, &ticket.run).await.map_err(|error| RunError::Stopped(error.to_string()))?;
+    match line {
+        Some(line) if line.finished_by == context.who => return Ok(line.outcome),
+        Some(line) => {
+            return Err(RunError::TakenOver { by: line.finished_by, outcome: Some(line.outcome) });
+        }
+        None => {}
     }
     let text = "its ticket was removed by hand: it is put back, and the run is rolled back";
     context.events.note(&ticket.run, Level::Warning, text);
@@ -342,8 +365,8 @@ async fn gone(context: &Context, settings: &Settings, journal: Journal) -> Resul
     let journal = Journal::new(&store, put_back, settings.ttl);
     let driver = Driver { context: context.clone(), journal: journal.clone() };
     driver.drive().await.map_err(|halt| match halt {
-        Halt::Lost(lost) => damaged(&journal, lost.to_string()),
-        Halt::Stopped(reason) => RunError::Stopped(reason),
+        Halt::Lost(Lost::Damaged(reason)) => damaged(&journal, reason),
+        halt @ (Halt::Lost(_) | Halt::Stopped(_)) => halt.into(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! `datapin init`: a starting configuration, and the queue.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::edge::{self, CONFIG};
@@ -8,7 +9,7 @@ use super::runs::{CommandError, Stage};
 use super::{Common, Init};
 use crate::config::starter;
 use crate::exit::Exit;
-use crate::queue::blocking;
+use crate::queue::{StoreError, blocking};
 use crate::repo::RepoError;
 
 /// Files of a repository that are looked at, at most.
@@ -30,11 +31,15 @@ pub async fn init(common: &Common, args: &Init) -> Result<Exit, CommandError> {
 }
 
 async fn create_queues(common: &Common, args: &Init) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::look(common)?;
     let context = &stage.context;
     for name in context.config.queues.keys() {
         let store = context.queue_store(name);
-        let there = store.read().await.is_ok();
+        let there = match store.read().await {
+            Ok(_) => true,
+            Err(StoreError::Missing { .. }) => false,
+            Err(error) => return Err(error.into()),
+        };
         if !there && !args.force && runs_were_here(context).await? {
             return Err(CommandError::Usage(format!(
                 "the last commits of `{}` were made by datapin, but the queue branch `{}` is gone: restore it, or create an empty one with --force",
@@ -53,16 +58,22 @@ async fn create_queues(common: &Common, args: &Init) -> Result<Exit, CommandErro
 }
 
 async fn runs_were_here(context: &crate::run::context::Context) -> Result<bool, CommandError> {
-    let (repo, branch) = (context.target.clone(), context.default_branch.clone());
-    let log = blocking(move || -> Result<_, RepoError> {
-        match repo.fetch(&branch)? {
-            Some(tip) => repo.log(&tip, 500),
-            None => Ok(Vec::new()),
+    let target = context.plan_target();
+    let names = context.config.environments.keys();
+    let branches: BTreeSet<String> =
+        names.map(|name| target.identity(&context.config, name).branch).collect();
+    let repo = context.target.clone();
+    let were = blocking(move || -> Result<bool, RepoError> {
+        for branch in &branches {
+            let Some(tip) = repo.fetch(branch)? else { continue };
+            let ours = |message: &str| message.lines().any(|line| line.starts_with("Datapin-Run: "));
+            if repo.log(&tip, 500)?.iter().any(|entry| ours(&entry.message)) {
+                return Ok(true);
+            }
         }
-    })
-    .await
-    .map_err(|error| CommandError::Edge(error.into()))?;
-    Ok(log.iter().any(|entry| entry.message.lines().any(|line| line.starts_with("Datapin-Run: "))))
+        Ok(false)
+    });
+    were.await.map_err(|error| CommandError::Edge(error.into()))
 }
 
 /// Values files below a directory: small text files with the usual endings.

@@ -15,7 +15,7 @@ use crate::run::{RunError, outside};
 
 /// `datapin status`.
 pub async fn status(common: &Common, args: &Status) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::look(common)?;
     let context = &stage.context;
     if let Some(name) = &args.environment {
         context.config.environment(name)?;
@@ -99,7 +99,7 @@ async fn now_held(context: &Context, name: &str, dataset: &str) -> Result<Vec<Se
 
 /// `datapin history`.
 pub async fn history(common: &Common, args: &History) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::look(common)?;
     let store = stage.context.queue_store(&args.queue);
     let (limit, only) = (args.limit, args.environment.clone());
     let wanted = move |line: &HistoryLine| only.as_ref().is_none_or(|only| line.environments.contains(only));
@@ -116,7 +116,7 @@ pub async fn history(common: &Common, args: &History) -> Result<Exit, CommandErr
 
 /// `datapin check`: everything that can be checked without writing.
 pub async fn check(common: &Common) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::look(common)?;
     let context = &stage.context;
     let gates: Vec<String> = context.config.gates.keys().cloned().collect();
     context.gates(&gates).map_err(|error| CommandError::Usage(error.to_string()))?;

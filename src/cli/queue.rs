@@ -22,7 +22,7 @@ pub fn emit(text: &str) {
 
 /// `datapin queue …`.
 pub async fn queue(common: &Common, command: &Queue) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::look(common)?;
     let done = match command {
         Queue::Show { queue } => show(&stage.context, common, queue).await,
         Queue::Leave { run, queue } => leave(&stage.context, run, queue).await,
@@ -119,7 +119,7 @@ async fn thaw(context: &Context, environment: &str, force: Force) -> Result<Exit
 
 /// `datapin reject`.
 pub async fn reject(common: &Common, args: &Reject) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::look(common)?;
     let context = &stage.context;
     for name in environments(context, &args.dataset, args.environment.as_deref())? {
         let store = context.queue_store(&context.config.environment(&name)?.queue);
@@ -149,7 +149,7 @@ pub async fn reject(common: &Common, args: &Reject) -> Result<Exit, CommandError
 
 /// `datapin allow`.
 pub async fn allow(common: &Common, args: &Allow) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::look(common)?;
     let context = &stage.context;
     for name in environments(context, &args.dataset, args.environment.as_deref())? {
         let store = context.queue_store(&context.config.environment(&name)?.queue);

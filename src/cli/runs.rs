@@ -80,28 +80,37 @@ pub struct Stage {
     /// What a run needs.
     pub context: Context,
     listener: tokio::task::JoinHandle<()>,
-    signals: tokio::task::JoinHandle<()>,
+    signals: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Stage {
-    /// Makes the context, listens to signals, and shows events.
+    /// Makes the context of a command that drives runs: signals cancel them.
     pub fn open(common: &Common) -> Result<Self, CommandError> {
+        let (count, signals) = Signals::new();
+        let mut stage = Self::with(common, signals)?;
+        stage.signals = Some(tokio::spawn(count_signals(count)));
+        Ok(stage)
+    }
+
+    /// Makes the context of a command that only looks, or makes one change: signals end it as usual.
+    pub fn look(common: &Common) -> Result<Self, CommandError> {
+        Self::with(common, Signals::new().1)
+    }
+
+    fn with(common: &Common, signals: Signals) -> Result<Self, CommandError> {
         let config = edge::configuration(common)?;
         let (events, heard) = Events::new();
-        let (count, signals) = Signals::new();
         let context = edge::context(common, config, events, signals)?;
         let listener = Listener::new(edge::look(common), Box::new(std::io::stdout()));
-        Ok(Self {
-            context,
-            listener: tokio::spawn(listen(listener, heard)),
-            signals: tokio::spawn(count_signals(count)),
-        })
+        Ok(Self { context, listener: tokio::spawn(listen(listener, heard)), signals: None })
     }
 
     /// Lets the listeners hear the last event.
     pub async fn close(self) {
         let Self { context, listener, signals } = self;
-        signals.abort();
+        if let Some(signals) = signals {
+            signals.abort();
+        }
         drop(context);
         // A listener never delays the end of a run for long.
         let _ = tokio::time::timeout(Duration::from_secs(2), listener).await;
@@ -253,7 +262,7 @@ pub async fn resume(common: &Common, args: &Resume) -> Result<Exit, CommandError
 
 /// `datapin cancel`.
 pub async fn cancel(common: &Common, args: &Cancel) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::look(common)?;
     let store = stage.context.queue_store(&args.queue);
     let seen = store.read().await?;
     let Some(ticket) = find(&seen.queue, args.run.as_deref())? else {
@@ -276,7 +285,7 @@ pub async fn reconcile(common: &Common, args: &Reconcile) -> Result<Exit, Comman
     let stage = Stage::open(common)?;
     let context = &stage.context;
     let mut mended: Vec<Mended> = Vec::new();
-    let mut failed = None;
+    let mut errors: Vec<RunError> = Vec::new();
     let mut seen: Vec<crate::queue::Store> = Vec::new();
     for (name, settings) in &context.config.queues {
         let store = context.queue_store(name);
@@ -285,14 +294,17 @@ pub async fn reconcile(common: &Common, args: &Reconcile) -> Result<Exit, Comman
             continue;
         }
         match run::reconcile::reconcile(context, &store, settings, args.environment.as_deref()).await {
-            Ok(more) => mended.extend(more),
-            Err(error) => failed = Some(error),
+            Ok(done) => {
+                mended.extend(done.mended);
+                errors.extend(done.errors);
+            }
+            Err(error) => errors.push(error),
         }
         seen.push(store);
     }
     stage.close().await;
     emit(&reconciled(common, &mended));
-    match failed {
+    match errors.into_iter().next() {
         Some(error) => Err(error.into()),
         None => Ok(worst(&mended)),
     }

@@ -146,7 +146,8 @@ fn rolled_back(about: &Summary, cause: &Cause) -> Ending {
         | CauseKind::Gate
         | CauseKind::NotAllowed
         | CauseKind::Cancelled
-        | CauseKind::Abandoned => "Everything that the run touched is back and healthy.",
+        | CauseKind::Abandoned
+        | CauseKind::Unreachable => "Everything that the run touched is back and healthy.",
     };
     (Color::Orange, vec![headline(about, "*rolled back*"), because(cause), back.to_owned()], None)
 }
@@ -215,9 +216,11 @@ fn dropped(about: &Summary, reason: &str) -> Ending {
 fn quietness(kind: CauseKind) -> Color {
     match kind {
         CauseKind::Superseded | CauseKind::Cancelled => Color::Grey,
-        CauseKind::Deployment | CauseKind::Gate | CauseKind::NotAllowed | CauseKind::Abandoned => {
-            Color::Orange
-        }
+        CauseKind::Deployment
+        | CauseKind::Gate
+        | CauseKind::NotAllowed
+        | CauseKind::Abandoned
+        | CauseKind::Unreachable => Color::Orange,
     }
 }
 
@@ -229,6 +232,7 @@ fn because(cause: &Cause) -> String {
         CauseKind::NotAllowed => "not allowed now",
         CauseKind::Cancelled => "cancelled",
         CauseKind::Abandoned => "its driver fell silent and another one ended it",
+        CauseKind::Unreachable => "an outside system was out of reach",
     };
     match data(&cause.text, MAX_REASON) {
         text if text.is_empty() => format!("*Cause*: {kind}"),

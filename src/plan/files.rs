@@ -31,6 +31,16 @@ pub enum FilesError {
     Repo(#[from] RepoError),
 }
 
+impl FilesError {
+    /// Whether trying again may help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            FilesError::Repo(error) => error.is_transient(),
+            FilesError::Missing { .. } | FilesError::Symlink { .. } | FilesError::Values(_) => false,
+        }
+    }
+}
+
 /// The files of one commit, each read once.
 pub struct Files<'a> {
     repo: &'a Repo,
@@ -81,7 +91,11 @@ impl<'a> Files<'a> {
         let mut by_file: BTreeMap<&str, Vec<Edit>> = BTreeMap::new();
         for (place, change) in edits {
             let edit = Edit { target: target(place), change: change.clone() };
-            by_file.entry(&place.file).or_default().push(edit);
+            // Two services may share a scalar: the same change is made once.
+            let edits = by_file.entry(&place.file).or_default();
+            if !edits.contains(&edit) {
+                edits.push(edit);
+            }
         }
         let mut changes = Vec::new();
         for (file, edits) in by_file {

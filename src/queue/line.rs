@@ -76,7 +76,7 @@ pub fn next(queue: &Queue, me: u64, silence: &Silence, patience: Patience) -> Ne
     let idle = |number: u64| silence.entitled.get(&number).copied().unwrap_or_default();
     for other in ahead {
         if other.state.holds() {
-            if first_behind(queue, other, me) && silent(other.number) >= patience.ttl {
+            if first_behind(queue, other, me, &idle, patience) && silent(other.number) >= patience.ttl {
                 return Next::TakeOver { number: other.number, seen: other.driver.clone() };
             }
         } else if idle(other.number) >= patience.start_grace {
@@ -86,19 +86,27 @@ pub fn next(queue: &Queue, me: u64, silence: &Silence, patience: Patience) -> Ne
     Next::Wait { position }
 }
 
-/// Whether every waiting ticket between `holder` and `me` is behind `me`.
-fn first_behind(queue: &Queue, holder: &Ticket, me: u64) -> bool {
+/// Whether every waiting ticket that waits for `holder` is behind `me`, or does not use its turn.
+fn first_behind(
+    queue: &Queue,
+    holder: &Ticket,
+    me: u64,
+    idle: &impl Fn(u64) -> Duration,
+    patience: Patience,
+) -> bool {
     let Some(mine) = queue.tickets.get(&me) else { return false };
     let rank = |ticket: &Ticket| (ticket.priority, ticket.number);
     !queue
         .tickets
         .values()
-        .any(|other| !other.state.holds() && other.meets(holder) && rank(other) < rank(mine))
+        .filter(|other| !other.state.holds() && other.meets(holder) && rank(other) < rank(mine))
+        .any(|other| idle(other.number) < patience.start_grace)
 }
 
 /// Watches a queue and counts silences by the observer's own clock.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
+    looked: Duration,
     drivers: BTreeMap<u64, (Driver, Duration)>,
     entitled: BTreeMap<u64, Duration>,
 }
@@ -106,6 +114,7 @@ pub struct Watch {
 impl Watch {
     /// Takes in what the queue says at `now` (any monotonic clock) and returns the silences.
     pub fn look(&mut self, queue: &Queue, now: Duration, patience: Patience) -> Silence {
+        self.forgive(now, patience);
         let of = self.silent(queue, now);
         let may_act = |ticket: &Ticket| {
             queue.ahead(ticket).iter().all(|other| {
@@ -121,6 +130,16 @@ impl Watch {
             .collect();
         let entitled = self.entitled.iter().map(|(number, since)| (*number, now - *since)).collect();
         Silence { of, entitled }
+    }
+
+    /// What was not observed is no silence: after an outage that hit everybody, counting goes on where it was.
+    fn forgive(&mut self, now: Duration, patience: Patience) {
+        let gap = now.saturating_sub(self.looked);
+        self.looked = now;
+        if gap > patience.ttl / 3 {
+            self.drivers.values_mut().for_each(|(_, since)| *since += gap);
+            self.entitled.values_mut().for_each(|since| *since += gap);
+        }
     }
 
     fn silent(&mut self, queue: &Queue, now: Duration) -> BTreeMap<u64, Duration> {

@@ -67,7 +67,14 @@ pub enum StoreError {
 impl RepoError {
     /// Whether trying again may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, RepoError::Unreachable { .. } | RepoError::Timeout { .. } | RepoError::Damaged { .. })
+        matches!(
+            self,
+            RepoError::Unreachable { .. }
+                | RepoError::Timeout { .. }
+                | RepoError::Damaged { .. }
+                // The kept repository was thrown away meanwhile; the next fetch brings the commit.
+                | RepoError::NoSuchCommit { .. }
+        )
     }
 }
 
@@ -209,18 +216,13 @@ impl Store {
         let begun = Instant::now();
         let mut pauses = pauses();
         let mut fresh = self.last();
+        let mut unsure: Option<Unsure<T>> = None;
         loop {
-            let seen = match fresh.take() {
-                Some(seen) => Ok(seen),
-                None => self.read().await,
-            };
-            let last = match seen {
-                Ok(seen) => match self.attempt(&seen, subject, &rule).await? {
-                    Attempt::Done(value) => return Ok(value),
-                    Attempt::Again(why) => why,
-                },
-                Err(error) if error.is_transient() => error.to_string(),
-                Err(error) => return Err(error.into()),
+            let last = match self.turn(&mut fresh, &mut unsure, subject, &rule).await {
+                Ok(Attempt::Done(value)) => return Ok(value),
+                Ok(Attempt::Again(why)) => why,
+                Err(ChangeError::Store(error)) if error.is_transient() => error.to_string(),
+                Err(error) => return Err(error),
             };
             if begun.elapsed() >= self.patience {
                 return Err(self.out_of_reach(begun.elapsed(), last).into());
@@ -230,27 +232,52 @@ impl Store {
         }
     }
 
-    async fn attempt<T>(
+    /// One try, on what is remembered first, then on what the branch says. A push of unknown outcome is asked
+    /// about before the rule is applied again.
+    async fn turn<T: Send + 'static>(
         &self,
-        seen: &Seen,
+        fresh: &mut Option<Seen>,
+        unsure: &mut Option<Unsure<T>>,
         subject: &str,
         rule: impl Fn(&mut Queue) -> Result<T, Refusal>,
     ) -> Result<Attempt<T>, ChangeError> {
+        let seen = match fresh.take() {
+            Some(seen) => seen,
+            None => self.read().await?,
+        };
+        if let Some(asked) = unsure.take() {
+            let (this, tip) = (self.clone(), seen.tip.clone());
+            let (commit, parent) = (asked.commit.clone(), asked.parent.clone());
+            let landed = blocking(move || -> Result<bool, StoreError> {
+                Ok(this.repo.contains(&this.branch, &tip, &commit, &parent)?)
+            });
+            match landed.await {
+                Ok(true) => return Ok(Attempt::Done(asked.value)),
+                Ok(false) => {}
+                Err(error) => {
+                    *unsure = Some(asked);
+                    return Err(error.into());
+                }
+            }
+        }
         let mut queue = Queue::clone(&seen.queue);
         let value = match rule(&mut queue) {
             Ok(value) => value,
-            Err(refusal) => return self.refused(seen, refusal).await,
+            Err(refusal) => return self.refused(&seen, refusal).await,
         };
         if queue == *seen.queue {
             return Ok(Attempt::Done(value));
         }
-        let (this, seen) = (self.clone(), seen.clone());
-        let message = format!("queue: {subject}\n\n[skip ci]\n");
-        let written = blocking(move || this.write(&seen, queue, &message)).await?;
-        Ok(match written {
-            None => Attempt::Done(value),
-            Some(why) => Attempt::Again(why),
-        })
+        let (this, message) = (self.clone(), format!("queue: {subject}\n\n[skip ci]\n"));
+        let parent = seen.tip.clone();
+        match blocking(move || this.write(&seen, queue, &message)).await? {
+            Written::Landed => Ok(Attempt::Done(value)),
+            Written::Not(why) => Ok(Attempt::Again(why)),
+            Written::Unknown { commit, why } => {
+                *unsure = Some(Unsure { commit, parent, value });
+                Ok(Attempt::Again(why))
+            }
+        }
     }
 
     /// A refusal counts only on what the branch says now, not on what was remembered.
@@ -262,45 +289,20 @@ impl Store {
         }
     }
 
-    /// Commits and pushes; `Some` says why it has to be tried again.
-    fn write(&self, seen: &Seen, queue: Queue, message: &str) -> Result<Option<String>, StoreError> {
+    fn write(&self, seen: &Seen, queue: Queue, message: &str) -> Result<Written, StoreError> {
         let changes = tree::changes(&self.repo, Some(&seen.tip), &seen.queue, &queue)?;
         let commit = self.repo.commit(Some(&seen.tip), &changes, message, CommitTime::Now)?;
         match self.push(&commit, Some(&seen.tip)) {
             PushOutcome::Updated => {
                 self.remember(commit, queue);
-                Ok(None)
+                Ok(Written::Landed)
             }
-            PushOutcome::LostRace { detail } => Ok(Some(detail)),
+            PushOutcome::LostRace { detail } => Ok(Written::Not(detail)),
             PushOutcome::Refused { reason } => {
                 Err(StoreError::Refused { branch: self.branch.clone(), reason })
             }
-            PushOutcome::Unreachable { error } if error.is_transient() => Ok(Some(error.to_string())),
             PushOutcome::Unreachable { error } => Err(error.into()),
-            PushOutcome::Unknown { detail } => self.ask(seen, commit, queue, detail),
-        }
-    }
-
-    /// Whether a push of unknown outcome landed.
-    fn ask(
-        &self,
-        seen: &Seen,
-        commit: CommitId,
-        queue: Queue,
-        detail: String,
-    ) -> Result<Option<String>, StoreError> {
-        let now = match self.look() {
-            Ok(now) => now,
-            Err(error) if error.is_transient() => return Ok(Some(error.to_string())),
-            Err(error) => return Err(error),
-        };
-        if now.tip == commit {
-            self.remember(commit, queue);
-            return Ok(None);
-        }
-        match self.repo.contains(&self.branch, &now.tip, &commit, &seen.tip)? {
-            true => Ok(None),
-            false => Ok(Some(detail)),
+            PushOutcome::Unknown { detail } => Ok(Written::Unknown { commit, why: detail }),
         }
     }
 
@@ -347,6 +349,19 @@ impl Store {
     fn out_of_reach(&self, waited: Duration, last: String) -> StoreError {
         StoreError::OutOfReach { branch: self.branch.clone(), seconds: waited.as_secs(), last }
     }
+}
+
+/// A push whose outcome is not known yet.
+struct Unsure<T> {
+    commit: CommitId,
+    parent: CommitId,
+    value: T,
+}
+
+enum Written {
+    Landed,
+    Not(String),
+    Unknown { commit: CommitId, why: String },
 }
 
 enum Attempt<T> {

@@ -67,7 +67,8 @@ impl Driver {
     /// A rollback that did not reach its goal has nothing else to go back to.
     async fn rollback_failed(&self, ticket: &Ticket, cause: Cause) -> Result<Outcome, Halt> {
         let pushed = ticket.parts().any(|part| part.commit.is_some() || !part.intents.is_empty());
-        if !pushed {
+        // Theirs stays: there is nothing for a person to mend.
+        if !pushed || cause.kind == CauseKind::Superseded {
             return self.end(Outcome::Stopped { cause }, Vec::new()).await;
         }
         let left: Vec<Left> = ticket
@@ -117,7 +118,7 @@ impl Driver {
     /// Whether this process's own configuration pins what the record says; else why not.
     ///
     /// Nothing from a ticket is used as a path that the configuration does not pin.
-    fn knows(&self, ticket: &Ticket, name: &str) -> Result<(), String> {
+    pub(super) fn knows(&self, ticket: &Ticket, name: &str) -> Result<(), String> {
         let config = &self.context.config;
         let Some(part) = ticket.part(name) else { return Ok(()) };
         if !config.environments.contains_key(name) {

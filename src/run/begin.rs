@@ -9,8 +9,8 @@ use super::outside;
 use crate::event::{Level, What};
 use crate::plan::{self, EnvironmentPlan, Files, FilesError, Plan, Request, frozen};
 use crate::queue::{
-    Cause, CauseKind, EnvironmentFile, FrozenBy, Origin, Outcome, Queue, Role, RunKind, SetValue, StageStep,
-    Standing, State, Ticket, VerifiedSet, blocking,
+    Action, Cause, CauseKind, EnvironmentFile, FrozenBy, Intent, Origin, Outcome, Queue, Role, RunKind,
+    SetValue, StageStep, Standing, State, Ticket, VerifiedSet, blocking,
 };
 
 impl Driver {
@@ -37,9 +37,11 @@ impl Driver {
             return Err(stopped(CauseKind::NotAllowed, text));
         };
         let request = Request { version: ticket.version.clone(), set: ticket.set.clone() };
-        let plan = outside::plan(&self.context, self.journal.store(), pipeline, &request)
-            .await
-            .map_err(|error| stopped(CauseKind::Deployment, error.to_string()))?;
+        let plan = outside::plan(&self.context, self.journal.store(), pipeline, &request);
+        let plan = plan.await.map_err(|error| {
+            let kind = if error.is_transient() { CauseKind::Unreachable } else { CauseKind::NotAllowed };
+            stopped(kind, error.to_string())
+        })?;
         if !plan.obstacles.is_empty() {
             return Err(stopped(CauseKind::NotAllowed, plan.obstacles.join("; ")));
         }
@@ -67,11 +69,17 @@ impl Driver {
             return Err(not_allowed("the rollback names no environment".to_owned()));
         };
         let name = part.identity.name.clone();
-        let seen = self.journal.store().read().await.map_err(|error| not_allowed(error.to_string()))?;
+        let seen = self.journal.store().read().await.map_err(|error| {
+            let cause = Cause { kind: CauseKind::Unreachable, text: error.to_string() };
+            Trouble::End(Outcome::Stopped { cause })
+        })?;
         let file = seen.queue.environment(&name).ok_or_else(|| {
             not_allowed(format!("nothing was ever deployed to `{name}`: there is no set to go back to"))
         })?;
         self.obey_freeze(&ticket, file).map_err(not_allowed)?;
+        if was_mended(&ticket, file) {
+            return Err(Trouble::End(Outcome::NothingToDo));
+        }
         let held = self.held(&ticket, &name).await?;
         let goal = rollback_goal(&ticket, file, &held).map_err(not_allowed)?;
         let left = held.iter().find(|value| value.role == Role::Pin).map(|value| value.text.clone());
@@ -82,9 +90,10 @@ impl Driver {
                 *known = left.filter(|left| *left != goal.version);
             }
             for part in ticket.parts_mut() {
+                // Only to be settled: another run's commit is never taken for ours.
                 for intent in &open {
-                    if !part.intents.contains(intent) {
-                        part.intents.push(intent.clone());
+                    if !part.intents.iter().any(|known| known.commit == intent.commit) {
+                        part.intents.push(Intent { action: Action::Settle, ..intent.clone() });
                     }
                 }
                 part.goal = Some(goal.clone());
@@ -119,7 +128,7 @@ impl Driver {
         })
         .await
         .map_err(|error| {
-            let cause = Cause { kind: CauseKind::Deployment, text: error.to_string() };
+            let cause = Cause { kind: CauseKind::Unreachable, text: error.to_string() };
             Trouble::End(Outcome::Stopped { cause })
         })
     }
@@ -151,6 +160,13 @@ fn obstacle(queue: &Arc<Queue>, names: &[String], ticket: &Ticket) -> Option<Str
     })
 }
 
+/// Whether the work that a rollback was meant for is done already.
+fn was_mended(ticket: &Ticket, file: &EnvironmentFile) -> bool {
+    let RunKind::Rollback { mends: Some(run), .. } = &ticket.kind else { return false };
+    let carried = file.freeze.as_ref().and_then(|freeze| freeze.origin.carried());
+    carried.is_none_or(|carried| carried.run != *run)
+}
+
 /// What is said about pins that differ from the record.
 pub fn drift(environment: &EnvironmentPlan) -> String {
     let name = &environment.identity.name;
@@ -174,6 +190,13 @@ fn rollback_goal(ticket: &Ticket, file: &EnvironmentFile, held: &[SetValue]) -> 
         return Err("not a rollback".to_owned());
     };
     let name = &file.identity.name;
+    let carried = file.freeze.as_ref().and_then(|freeze| freeze.origin.carried());
+    if let Some(other) = carried.filter(|carried| carried.dataset != ticket.dataset) {
+        return Err(format!(
+            "`{name}` is frozen by unfinished work of dataset {}: roll that back first",
+            other.dataset
+        ));
+    }
     let sets = file.datasets.get(&ticket.dataset).map(|dataset| &dataset.verified[..]).unwrap_or_default();
     if let Some(version) = to {
         return sets
@@ -182,7 +205,7 @@ fn rollback_goal(ticket: &Ticket, file: &EnvironmentFile, held: &[SetValue]) -> 
             .cloned()
             .ok_or_else(|| format!("{} {version} was never verified in `{name}`", ticket.dataset));
     }
-    if let Some(carried) = file.freeze.as_ref().and_then(|freeze| freeze.origin.carried()) {
+    if let Some(carried) = carried {
         let goal = carried.part.goal.clone().or_else(|| VerifiedSet::before(carried, Timestamp::now()));
         return goal.ok_or_else(|| format!("the run that left `{name}` had not written anything there"));
     }
@@ -202,7 +225,7 @@ fn rollback_goal(ticket: &Ticket, file: &EnvironmentFile, held: &[SetValue]) -> 
 }
 
 /// Pushes of a run that left this environment, which may still be under way.
-fn open_work(file: &EnvironmentFile) -> Vec<crate::queue::Intent> {
+fn open_work(file: &EnvironmentFile) -> Vec<Intent> {
     file.freeze
         .as_ref()
         .and_then(|freeze| freeze.origin.carried())
@@ -213,9 +236,10 @@ fn open_work(file: &EnvironmentFile) -> Vec<crate::queue::Intent> {
 impl Ticket {
     /// Takes over goals and services of the plan.
     fn planned(&mut self, plan: &Plan) {
-        let planned = plan.stages.iter().flat_map(|stage| &stage.environments);
-        for (part, planned) in self.parts_mut().zip(planned) {
-            part.goal.clone_from(&planned.goal);
+        for part in self.parts_mut() {
+            let planned = plan.stages.iter().flat_map(|stage| &stage.environments);
+            let mine = planned.into_iter().find(|planned| planned.identity == part.identity);
+            part.goal = mine.and_then(|planned| planned.goal.clone());
         }
     }
 }

@@ -30,7 +30,10 @@ impl Driver {
         let ticket = self.journal.ticket();
         let finished = finished(&ticket, &outcome, &freezes);
         self.announce_finish(&ticket, &finished).await;
-        self.journal.finish(&outcome, &freezes, |queue| reject(queue, &ticket)).await?;
+        let reached = matches!(outcome, Outcome::Restored | Outcome::RollbackFailed { .. });
+        self.journal
+            .finish(&outcome, &freezes, |queue| if reached { reject(queue, &ticket) } else { Ok(()) })
+            .await?;
         self.context.events.tell(&ticket.run, What::Finished(finished));
         Ok(outcome)
     }

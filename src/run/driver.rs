@@ -72,6 +72,10 @@ impl Driver {
         loop {
             let now = step(&self.journal.ticket());
             tracing::debug!(step = ?now, "next step");
+            if let Err(cause) = self.may_go(now) {
+                self.turn(cause);
+                continue;
+            }
             let done = match now {
                 Step::Wait => return Err(Halt::Stopped("the ticket waits again".to_owned())),
                 Step::Begin => self.begin().await,
@@ -88,6 +92,30 @@ impl Driver {
                 Err(Trouble::Back(cause)) => self.turn(cause),
                 Err(Trouble::End(outcome)) => return self.end(outcome, Vec::new()).await,
             }
+        }
+    }
+
+    /// On its way forward a run pins, watches and judges only what this process's configuration says.
+    fn may_go(&self, next: Step) -> Result<(), Cause> {
+        let ticket = self.journal.ticket();
+        let forward = match next {
+            Step::Wait | Step::Back | Step::Close => false,
+            Step::Begin | Step::Pin { .. } | Step::Sync { .. } | Step::Gate { .. } | Step::Verify => true,
+        };
+        if !forward {
+            return Ok(());
+        }
+        let not_allowed = |text: String| Cause { kind: CauseKind::NotAllowed, text };
+        for part in ticket.parts() {
+            let name = &part.identity.name;
+            self.knows(&ticket, name).map_err(|why| not_allowed(format!("{name}: {why}")))?;
+        }
+        let changed = ticket.config != self.context.config.source.blob;
+        match (&ticket.kind, &ticket.state) {
+            (RunKind::Deploy, State::Deploying { .. }) if changed => {
+                Err(not_allowed("the configuration changed since the run entered".to_owned()))
+            }
+            _ => Ok(()),
         }
     }
 

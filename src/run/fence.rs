@@ -110,15 +110,46 @@ pub async fn pass(
         let last = match once(context, journal, group, action, &make).await {
             Ok(Turn::Passed(passed)) => return Ok(passed),
             Ok(Turn::Again(why)) => why,
-            Err(FenceError::Repo(error)) if error.is_transient() => error.to_string(),
+            Err(error) if again(&error, action) => error.to_string(),
             Err(error) => return Err(error),
         };
         if begun.elapsed() >= limit {
             return Err(FenceError::OutOfReach { seconds: begun.elapsed().as_secs(), last });
         }
         tracing::debug!(branch = group.branch, last, "push is tried again");
-        tokio::time::sleep(pause.mul_f32(0.5 + fastrand::f32())).await;
+        let enough = match action {
+            Action::Pin => 1,
+            Action::Revert | Action::Settle => 2,
+        };
+        tokio::select! {
+            () = context.signals.wait_for(enough) => {
+                return Err(FenceError::OutOfReach { seconds: begun.elapsed().as_secs(), last });
+            }
+            () = tokio::time::sleep(pause.mul_f32(0.5 + fastrand::f32())) => {}
+        }
         pause = (pause * 2).min(Duration::from_secs(5));
+    }
+}
+
+/// Whether an error may go away. The way back is tried longer: only what is certain ends it before its limit.
+fn again(error: &FenceError, action: Action) -> bool {
+    match error {
+        FenceError::Lost(Lost::OutOfReach(_)) => true,
+        FenceError::Repo(error) | FenceError::Files(FilesError::Repo(error)) => {
+            let passing = matches!(
+                error,
+                RepoError::Authentication { .. }
+                    | RepoError::Tls { .. }
+                    | RepoError::NotFound { .. }
+                    | RepoError::Git { .. }
+            );
+            error.is_transient() || (action != Action::Pin && passing)
+        }
+        FenceError::Lost(_)
+        | FenceError::Refused { .. }
+        | FenceError::NoBranch(_)
+        | FenceError::Files(_)
+        | FenceError::OutOfReach { .. } => false,
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::driver::{Driver, Trouble};
 use super::fence::{Group, Made, Make, Passed, pass};
 use super::message;
@@ -11,11 +9,8 @@ use super::sync::{self, Awaited, Ended, How};
 use crate::agent::wait::Mode;
 use crate::event::{PinChange, What};
 use crate::gate::{Facts, GateEvent, GateRunner, Report, run_stage};
-use crate::plan::{self, Files, FilesError, Wanted};
-use crate::queue::{
-    Action, CauseKind, EnvironmentPart, RunKind, ServiceState, StageRecord, Ticket, Verdict, VerifiedSet,
-    blocking,
-};
+use crate::plan::{self, Files, Wanted};
+use crate::queue::{Action, CauseKind, EnvironmentPart, RunKind, ServiceState, StageRecord, Ticket, Verdict};
 use crate::repo::CommitId;
 
 impl Driver {
@@ -23,11 +18,11 @@ impl Driver {
     pub(super) async fn pin(&self, stage: usize) -> Result<(), Trouble> {
         self.go_on()?;
         let ticket = self.journal.ticket();
-        let names = names(&ticket.stages[stage]);
-        self.context.events.tell(&ticket.run, What::Stage { index: stage, environments: names.clone() });
-        self.may_pin(&names).await?;
+        let environments = names(&ticket.stages[stage]);
+        self.context.events.tell(&ticket.run, What::Stage { index: stage, environments });
         for group in groups(&ticket, stage) {
             self.go_on()?;
+            self.may_pin(&group.environments).await?;
             self.pin_group(&group).await?;
         }
         Ok(())
@@ -70,9 +65,8 @@ impl Driver {
             return Ok(commit);
         }
         let (repo, at) = (self.context.target.clone(), tip.clone());
-        let planned = blocking(move || plan::pin(&mut Files::at(&repo, &at), &wanted))
-            .await
-            .map_err(|error| Trouble::back(CauseKind::Deployment, error.to_string()))?;
+        let planned =
+            self.patient(self.limit(group), move || plan::pin(&mut Files::at(&repo, &at), &wanted)).await?;
         self.journal
             .decide("pins hold the version already", |ticket| {
                 for part in ticket.parts_mut().filter(|part| group.has(part)) {
@@ -144,6 +138,10 @@ impl Driver {
     pub(super) async fn gate(&self, stage: usize) -> Result<(), Trouble> {
         self.go_on()?;
         let ticket = self.journal.ticket();
+        if let Some(ended) = ticket.stages[stage].gates.iter().find(|gate| gate.verdict.is_some_and(lost)) {
+            // A verdict is not asked for twice, not even by another driver.
+            return Err(Trouble::back(CauseKind::Gate, format!("gate {}: {}", ended.name, ended.summary)));
+        }
         let open: Vec<String> = ticket.stages[stage]
             .gates
             .iter()
@@ -155,6 +153,10 @@ impl Driver {
         }
         let gates: Vec<GateRunner> =
             self.context.gates(&open).map_err(|error| Trouble::back(CauseKind::Gate, error.to_string()))?;
+        if let Some(missing) = open.iter().find(|name| !gates.iter().any(|gate| gate.name() == *name)) {
+            let text = format!("gate {missing} is not in this configuration");
+            return Err(Trouble::back(CauseKind::NotAllowed, text));
+        }
         self.journal.assure().await?;
         let hear = |event: GateEvent| self.hear(&ticket, stage, event);
         let reports = self.unless_cancelled(run_stage(&gates, &facts(&ticket, stage), hear)).await?;
@@ -192,96 +194,6 @@ impl Driver {
         };
         self.context.events.tell(&ticket.run, what);
     }
-
-    /// Looks at everything once more, and writes the commit point.
-    pub(super) async fn verify(&self) -> Result<(), Trouble> {
-        self.go_on()?;
-        let ticket = self.journal.ticket();
-        self.still_ours(&ticket).await?;
-        let mut awaited = Vec::new();
-        for stage in 0..ticket.stages.len() {
-            awaited.extend(self.awaited(&ticket, stage));
-        }
-        if matches!(ticket.kind, RunKind::Deploy) {
-            let wait = sync::wait(&self.context, &self.journal, &awaited, Mode::Deploy);
-            judged(&self.unless_cancelled(wait).await?)?;
-        }
-        self.go_on()?;
-        match (&ticket.kind, ticket.parts().next()) {
-            (RunKind::Rollback { .. }, Some(part)) => {
-                if let Some(goal) = &part.goal {
-                    self.journal.restored(&part.identity.name, goal).await?;
-                }
-            }
-            (RunKind::Rollback { .. } | RunKind::Deploy, _) => {
-                let sets = self.sets(&ticket).await?;
-                self.journal.verify(&sets).await?;
-            }
-        }
-        let environments = ticket.parts().map(|part| part.identity.name.clone()).collect();
-        let version = ticket.version.clone();
-        self.context.events.tell(&ticket.run, What::Verified { environments, version });
-        Ok(())
-    }
-
-    /// What every environment is verified with: all pins and all settable values at the tip.
-    async fn sets(&self, ticket: &Ticket) -> Result<Vec<(String, VerifiedSet)>, Trouble> {
-        let mut sets = Vec::new();
-        for part in ticket.parts() {
-            let places = self.context.config.places(&part.identity.name, &ticket.dataset);
-            let (repo, branch) = (self.context.target.clone(), part.identity.branch.clone());
-            let (tip, values) = blocking(move || -> Result<_, FilesError> {
-                let tip = repo.fetch(&branch)?;
-                let Some(tip) = tip else { return Ok((None, Vec::new())) };
-                let values = plan::held(&mut Files::at(&repo, &tip), &places)?;
-                Ok((Some(tip), values))
-            })
-            .await
-            .map_err(|error| Trouble::back(CauseKind::Deployment, error.to_string()))?;
-            let Some(commit) = part.commit.clone().or(tip) else { continue };
-            sets.push((
-                part.identity.name.clone(),
-                VerifiedSet::new(&ticket.version, values, commit, &ticket.run, Timestamp::now()),
-            ));
-        }
-        Ok(sets)
-    }
-
-    /// Fails as superseded if somebody changed one of our values at the tip.
-    async fn still_ours(&self, ticket: &Ticket) -> Result<(), Trouble> {
-        for part in ticket.parts() {
-            let (repo, part) = (self.context.target.clone(), part.clone());
-            let name = part.identity.name.clone();
-            let changed = blocking(move || changed_by(&repo, &part)).await;
-            match changed {
-                Ok(None) => {}
-                Ok(Some(by)) => {
-                    let text = format!("{name}: somebody changed what this run had pinned: {by}");
-                    return Err(Trouble::back(CauseKind::Superseded, text));
-                }
-                Err(error) => return Err(Trouble::back(CauseKind::Deployment, error.to_string())),
-            }
-        }
-        Ok(())
-    }
-}
-
-fn changed_by(repo: &crate::repo::Repo, part: &EnvironmentPart) -> Result<Option<String>, FilesError> {
-    let branch = &part.identity.branch;
-    let (Some(tip), Some(commit)) = (repo.fetch(branch)?, &part.commit) else { return Ok(None) };
-    let places: Vec<_> = part.pins.iter().map(|pin| &pin.place).collect();
-    let scalars = Files::at(repo, &tip).scalars(&places)?;
-    let theirs: Vec<_> = part
-        .pins
-        .iter()
-        .zip(&scalars)
-        .filter(|(pin, scalar)| pin.after != scalar.text)
-        .map(|(pin, _)| &pin.place)
-        .collect();
-    match theirs.is_empty() {
-        true => Ok(None),
-        false => Ok(Some(sync::who_changed(repo, branch, &tip, commit, &theirs))),
-    }
 }
 
 fn pin_maker(template: &Option<String>, ticket: Ticket, group: &Group, wanted: Vec<Wanted>) -> Make {
@@ -296,7 +208,8 @@ fn pin_maker(template: &Option<String>, ticket: Ticket, group: &Group, wanted: V
     })
 }
 
-fn judged(ended: &[Ended]) -> Result<(), Trouble> {
+/// What the ends of a wait mean for the run.
+pub(super) fn judged(ended: &[Ended]) -> Result<(), Trouble> {
     let mut failed = Vec::new();
     let mut superseded = Vec::new();
     for one in ended {

@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::queue::{
-    ChangeError, Freeze, Outcome, Queue, Refusal, RunId, Store, StoreError, Ticket, VerifiedSet, Wish,
+    ChangeError, Freeze, Outcome, Queue, Refusal, RunId, State, Store, StoreError, Ticket, TreeError,
+    VerifiedSet, Wish,
 };
 
 /// Why a driver has to stop.
@@ -145,8 +146,9 @@ impl Journal {
         Pulse(tokio::spawn(async move {
             let third = this.inner.ttl / 3;
             loop {
-                tokio::time::sleep(third).await;
-                if this.silent_for() >= third.mul_f32(0.9)
+                let due = third.saturating_sub(this.silent_for());
+                tokio::time::sleep(due.max(Duration::from_millis(50))).await;
+                if this.silent_for() >= third
                     && let Err(lost) = this.write("beat", |_| Ok(())).await
                     && !matches!(lost, Lost::OutOfReach(_))
                 {
@@ -257,7 +259,13 @@ impl Ticket {
     /// Takes over the driver's record, and keeps what is written by others: reports, the driver's own beat.
     fn carry(&mut self, mine: &Ticket) {
         let (driver, cancel) = (self.driver.clone(), self.cancel.take());
+        // The commit point is never taken back.
+        let passed = (self.state == State::Verified).then(|| self.times.clone());
         *self = mine.clone();
+        if let Some(times) = passed {
+            self.state = State::Verified;
+            self.times = times;
+        }
         self.driver = driver;
         self.cancel = cancel.or_else(|| mine.cancel.clone());
     }
@@ -269,8 +277,14 @@ impl From<ChangeError> for Lost {
             ChangeError::Refusal(Refusal::TakenOver { who, epoch }) => Lost::TakenOver { who, epoch },
             ChangeError::Refusal(Refusal::Gone { .. }) => Lost::Gone,
             ChangeError::Refusal(refusal) => Lost::Damaged(refusal.to_string()),
-            ChangeError::Store(StoreError::OutOfReach { .. }) => Lost::OutOfReach(error.to_string()),
-            ChangeError::Store(error) => Lost::Damaged(error.to_string()),
+            ChangeError::Store(
+                error @ (StoreError::Missing { .. }
+                | StoreError::Rewritten { .. }
+                | StoreError::Tree(
+                    TreeError::Damaged { .. } | TreeError::NotAQueue | TreeError::Newer { .. },
+                )),
+            ) => Lost::Damaged(error.to_string()),
+            ChangeError::Store(error) => Lost::OutOfReach(error.to_string()),
         }
     }
 }

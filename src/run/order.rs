@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::context::Context;
 use crate::config::{Config, OnNewer, Pipeline};
 use crate::queue::{
-    Announced, Driver, EnvironmentPart, FrozenBy, GateRecord, Identity, Lives, Priority, Rejection, RunId,
-    RunKind, ServiceRecord, ServiceState, Setting, StageRecord, State, Ticket, Times, Unknown,
+    Announced, Carried, Driver, EnvironmentPart, FrozenBy, GateRecord, Identity, Lives, Priority, Rejection,
+    RunId, RunKind, ServiceRecord, ServiceState, Setting, StageRecord, State, Ticket, Times, Unknown,
 };
 
 /// What is asked for.
@@ -30,6 +30,8 @@ pub struct Order {
     pub stages: Vec<(Vec<String>, Vec<String>)>,
     /// Try of the same key.
     pub attempt: u32,
+    /// Number of the ticket that it rejoins; 0 for a new one.
+    pub number: u64,
     /// The key that it rejoins with; `None` means the one of its CI pipeline, or one of its own.
     pub key: Option<String>,
 }
@@ -51,6 +53,7 @@ impl Order {
                 .map(|stage| (stage.environments.clone(), stage.gates.clone()))
                 .collect(),
             attempt: 1,
+            number: 0,
             key: None,
         }
     }
@@ -64,7 +67,7 @@ impl Order {
         frozen: FrozenBy,
     ) -> Self {
         Self {
-            kind: RunKind::Rollback { to: to.clone(), reject, left: None, frozen },
+            kind: RunKind::Rollback { to: to.clone(), mends: None, reject, left: None, frozen },
             pipeline: String::new(),
             dataset: dataset.to_owned(),
             version: to.unwrap_or_else(|| "last verified".to_owned()),
@@ -73,8 +76,26 @@ impl Order {
             on_newer: OnNewer::Queue,
             stages: vec![(vec![environment.to_owned()], Vec::new())],
             attempt: 1,
+            number: 0,
             key: None,
         }
+    }
+
+    /// Fixes the version that a rollback goes to.
+    pub fn go_to(&mut self, version: &str) {
+        if let RunKind::Rollback { to, .. } = &mut self.kind {
+            *to = Some(version.to_owned());
+            self.version = version.to_owned();
+        }
+    }
+
+    /// A rollback that finishes what a run left in a frozen environment.
+    pub fn mending(environment: &str, carried: &Carried) -> Self {
+        let mut order = Self::rollback(environment, &carried.dataset, None, Rejection::Keep, FrozenBy::Obey);
+        if let RunKind::Rollback { mends, .. } = &mut order.kind {
+            *mends = Some(carried.run.clone());
+        }
+        order
     }
 
     /// The order of a ticket that is in the queue: entering with it rejoins.
@@ -97,6 +118,7 @@ impl Order {
                 })
                 .collect(),
             attempt: ticket.attempt,
+            number: ticket.number,
             key: Some(ticket.key.clone()),
         }
     }

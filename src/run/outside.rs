@@ -24,6 +24,18 @@ pub enum OutsideError {
     Repo(#[from] RepoError),
 }
 
+impl OutsideError {
+    /// Whether trying again may help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            OutsideError::Plan(PlanError::Files { source, .. }) => source.is_transient(),
+            OutsideError::Plan(PlanError::NoBranch { .. }) => false,
+            OutsideError::Store(error) => error.is_transient(),
+            OutsideError::Repo(error) => error.is_transient(),
+        }
+    }
+}
+
 /// The plan of a pipeline as things are now.
 pub async fn plan(
     context: &Context,

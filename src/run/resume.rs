@@ -4,7 +4,7 @@ use super::context::Context;
 use super::order::Order;
 use super::{RunError, carry_out, drive, takeover};
 use crate::config::Queue as Settings;
-use crate::queue::{Force, FrozenBy, Outcome, Rejection, Store, Ticket};
+use crate::queue::{Force, Outcome, Store, Ticket};
 
 /// Finds the ticket that is meant: by run id, its tail, or number; without a name the only one there is.
 pub fn find<'q>(queue: &'q crate::queue::Queue, named: Option<&str>) -> Result<Option<&'q Ticket>, RunError> {
@@ -66,13 +66,10 @@ pub async fn resume(
             carried.run.0.eq_ignore_ascii_case(name)
                 || carried.number.to_string() == name.trim_start_matches('#')
         });
-        meant.then(|| (file.identity.name.clone(), carried.dataset.clone()))
+        meant.then(|| Order::mending(&file.identity.name, carried))
     });
     match frozen {
-        Some((environment, dataset)) => {
-            let order = Order::rollback(&environment, &dataset, None, Rejection::Keep, FrozenBy::Obey);
-            carry_out(context, store, settings, order).await
-        }
+        Some(order) => carry_out(context, store, settings, order).await,
         None => Err(RunError::Usage(match named {
             Some(name) => format!(
                 "run `{name}` is not in the queue `{}`, and no frozen environment waits for it; see `datapin history`",

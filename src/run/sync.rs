@@ -86,6 +86,28 @@ pub enum How {
 /// A deployment fails fast: once one service has failed, the others get a short while to say how they are.
 /// A rollback waits for each: one failure stops no other.
 pub async fn wait(context: &Context, journal: &Journal, awaited: &[Awaited], mode: Mode) -> Vec<Ended> {
+    watch(context, journal, awaited, mode, Talk::All).await
+}
+
+/// The same for services that were up already: tells only of those that are not.
+pub async fn look_again(context: &Context, journal: &Journal, awaited: &[Awaited], mode: Mode) -> Vec<Ended> {
+    watch(context, journal, awaited, mode, Talk::Failures).await
+}
+
+/// What the listeners hear of a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Talk {
+    All,
+    Failures,
+}
+
+async fn watch(
+    context: &Context,
+    journal: &Journal,
+    awaited: &[Awaited],
+    mode: Mode,
+    talk: Talk,
+) -> Vec<Ended> {
     let mut waits: JoinSet<Ended> = JoinSet::new();
     let mut left: Vec<(String, String)> = Vec::new();
     let mut grace = Duration::from_secs(2);
@@ -104,6 +126,7 @@ pub async fn wait(context: &Context, journal: &Journal, awaited: &[Awaited], mod
                 service: service.clone(),
                 values: values.clone(),
                 mode,
+                talk,
             };
             waits.spawn(wait.run());
         }
@@ -153,6 +176,7 @@ struct Wait {
     service: String,
     values: Vec<(Place, String)>,
     mode: Mode,
+    talk: Talk,
 }
 
 impl Wait {
@@ -160,7 +184,6 @@ impl Wait {
         let begun = Instant::now();
         let mut watch = Watch::new(self.mode);
         let mut last = "nothing yet".to_owned();
-        self.tell(self.moving(), "", &[]);
         let how = loop {
             let observed = self.observe().await;
             match watch.next(observed) {
@@ -218,6 +241,10 @@ impl Wait {
     }
 
     fn tell(&self, state: ServiceState, reason: &str, log: &[String]) {
+        let failed = matches!(state, ServiceState::Failed | ServiceState::RollbackFailed);
+        if self.talk == Talk::Failures && !failed {
+            return;
+        }
         let (environment, service) = (self.awaited.environment.clone(), self.service.clone());
         self.journal.note(|ticket| ticket.service(&environment, &service, state, reason));
         self.context.events.tell(
@@ -254,12 +281,17 @@ struct Relations {
     branch: String,
     commit: CommitId,
     known: Mutex<HashMap<(CommitId, String), Relation>>,
+    /// Revisions that git could not place, and when it was asked: asking is costly.
+    puzzles: Mutex<HashMap<(CommitId, String), Instant>>,
 }
+
+/// How long a revision that git cannot place is not asked about again.
+const PUZZLE: Duration = Duration::from_secs(30);
 
 impl Relations {
     fn new(repo: Arc<Repo>, awaited: &Awaited) -> Self {
         let (branch, commit) = (awaited.branch.clone(), awaited.commit.clone());
-        Self { repo, branch, commit, known: Mutex::default() }
+        Self { repo, branch, commit, known: Mutex::default(), puzzles: Mutex::default() }
     }
 
     /// A revision that git cannot place is taken for one that is not there yet: the wait goes on.
@@ -271,6 +303,10 @@ impl Relations {
         if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return known.clone();
         }
+        let asked = self.puzzles.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        if asked.is_some_and(|asked| asked.elapsed() < PUZZLE) {
+            return Relation::Before;
+        }
         let (repo, branch, commit) = (self.repo.clone(), self.branch.clone(), self.commit.clone());
         let (at, values) = (revision.clone(), values.to_vec());
         match blocking(move || relate(&repo, &branch, &commit, &at, &values)).await {
@@ -280,6 +316,7 @@ impl Relations {
             }
             Err(error) => {
                 tracing::warn!(%revision, %error, "cannot tell how a revision relates to ours");
+                self.puzzles.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Instant::now());
                 Relation::Before
             }
         }

@@ -13,8 +13,8 @@ use super::takeover;
 use crate::config::Queue as Settings;
 use crate::event::{Ahead, Level, Place, Waiting, What};
 use crate::queue::{
-    Cause, CauseKind, Entry, HistoryLine, Next, Outcome, Patience, Queue, Refusal, RunId, Silence, State,
-    Store, Ticket, Watch, next,
+    Cause, CauseKind, ChangeError, Entry, HistoryLine, Next, Outcome, Patience, Queue, Refusal, RunId,
+    Silence, State, Store, Ticket, Watch, next,
 };
 
 /// How waiting ended.
@@ -22,7 +22,7 @@ pub enum Turn {
     /// This process drives the run now.
     Mine(Journal),
     /// The run ended while it waited.
-    Over(Outcome),
+    Over(Box<Ticket>, Outcome),
 }
 
 /// Waits for the turn of an order.
@@ -55,8 +55,7 @@ impl Line<'_> {
                     None => 1,
                 },
                 Next::TakeOver { number, seen } => {
-                    let (context, store, settings) = (self.context, self.store, self.settings);
-                    takeover::finish_for(context, store, settings, number, &seen, Some(&mine.run)).await?;
+                    self.carry_on(&mine, number, &seen).await;
                     1
                 }
                 Next::Drop { number } => {
@@ -66,14 +65,14 @@ impl Line<'_> {
                 Next::Wait { position } => position,
                 Next::Cancelled(wish) => {
                     let text = format!("cancelled by {}: {}", wish.by, wish.reason);
-                    return self.leave(mine.number, stopped(CauseKind::Cancelled, &text)).await;
+                    return self.leave(mine, stopped(CauseKind::Cancelled, &text)).await;
                 }
                 Next::Holds => match self.rejoin(&seen, mine.number, &silence).await? {
                     Some(journal) => return Ok(Turn::Mine(journal)),
                     None => 1,
                 },
                 Next::Gone => match self.gone(&mine.run).await? {
-                    Some(outcome) => return Ok(Turn::Over(outcome)),
+                    Some(outcome) => return Ok(Turn::Over(Box::new(mine), outcome)),
                     None => {
                         mine = self.enter(Place::Again).await?;
                         1
@@ -82,10 +81,10 @@ impl Line<'_> {
             };
             self.tell(&seen, &mine, position, &mut told).await;
             if begun.elapsed() >= self.settings.max_wait && self.waits(&seen, mine.number) {
-                return self.leave(mine.number, Outcome::GaveUp).await;
+                return self.leave(mine, Outcome::GaveUp).await;
             }
             if let Some(outcome) = self.pause(position).await {
-                return self.leave(mine.number, outcome).await;
+                return self.leave(mine, outcome).await;
             }
         }
     }
@@ -105,7 +104,10 @@ impl Line<'_> {
                 Ok(seen) => return Ok(seen.queue),
                 Err(error) if error.is_transient() && begun.elapsed() < self.settings.ttl => {
                     tracing::warn!(%error, "cannot look at the queue");
-                    tokio::time::sleep(jittered(Duration::from_secs(1))).await;
+                    tokio::select! {
+                        () = self.context.signals.wait_for(1) => return Err(error.into()),
+                        () = tokio::time::sleep(jittered(Duration::from_secs(1))) => {}
+                    }
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -119,6 +121,11 @@ impl Line<'_> {
         let (entry, ticket) = self
             .store
             .change(&subject, |queue| {
+                // Who resumes means a run that is there; it begins no new one.
+                let there = queue.tickets.values().any(|other| other.key == ticket.key);
+                if place == Place::New && self.order.key.is_some() && !there {
+                    return Err(Refusal::Gone { number: self.order.number });
+                }
                 let entry = queue.enter(&ticket, on_newer, at)?;
                 let ticket = queue.ticket(entry.number())?.clone();
                 Ok((entry, ticket))
@@ -151,7 +158,7 @@ impl Line<'_> {
                 self.context.events.tell(&ticket.run, What::Started(summary));
                 Ok(Some(Journal::new(self.store, ticket, self.settings.ttl)))
             }
-            Err(crate::queue::ChangeError::Refusal(
+            Err(ChangeError::Refusal(
                 Refusal::NotItsTurn { .. } | Refusal::WrongState { .. } | Refusal::Gone { .. },
             )) => Ok(None),
             Err(error) => Err(error.into()),
@@ -174,6 +181,16 @@ impl Line<'_> {
         }
     }
 
+    /// What goes wrong in another's run is told, and does not end this one.
+    async fn carry_on(&self, mine: &Ticket, number: u64, seen: &crate::queue::Driver) {
+        let (context, store, settings) = (self.context, self.store, self.settings);
+        let done = takeover::finish_for(context, store, settings, number, seen, Some(&mine.run)).await;
+        if let Err(error) = done {
+            let text = format!("#{number} could not be carried on: {error}");
+            self.context.events.note(&mine.run, Level::Warning, text);
+        }
+    }
+
     async fn drop_idle(&self, queue: &Queue, number: u64) -> Result<(), RunError> {
         let Some(seen) = queue.tickets.get(&number).cloned() else { return Ok(()) };
         let (who, at) = (self.context.who.clone(), Timestamp::now());
@@ -189,7 +206,7 @@ impl Line<'_> {
             })
             .await;
         match dropped {
-            Ok(()) | Err(crate::queue::ChangeError::Refusal(_)) => Ok(()),
+            Ok(()) | Err(ChangeError::Refusal(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -214,7 +231,8 @@ impl Line<'_> {
         }
     }
 
-    async fn leave(&self, number: u64, outcome: Outcome) -> Result<Turn, RunError> {
+    async fn leave(&self, mine: Ticket, outcome: Outcome) -> Result<Turn, RunError> {
+        let (number, mine) = (mine.number, Box::new(mine));
         let (who, at) = (self.context.who.clone(), Timestamp::now());
         let left = self
             .store
@@ -223,7 +241,15 @@ impl Line<'_> {
             })
             .await;
         match left {
-            Ok(()) | Err(crate::queue::ChangeError::Refusal(_)) => Ok(Turn::Over(outcome)),
+            Ok(()) => Ok(Turn::Over(mine, outcome)),
+            // Another process of this key drives it, or has ended it.
+            Err(ChangeError::Refusal(Refusal::WrongState { .. })) => {
+                Err(RunError::TakenOver { by: "another process of the same key".to_owned(), outcome: None })
+            }
+            Err(ChangeError::Refusal(Refusal::Gone { .. })) => {
+                let ended = self.gone(&mine.run).await?;
+                Ok(Turn::Over(mine, ended.unwrap_or(outcome)))
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -137,6 +137,7 @@ impl<'a> From<&'a queue::Cause> for Cause<'a> {
             queue::CauseKind::NotAllowed => "not-allowed",
             queue::CauseKind::Cancelled => "cancelled",
             queue::CauseKind::Abandoned => "abandoned",
+            queue::CauseKind::Unreachable => "unreachable",
         };
         Self { kind, text: &from.text }
     }

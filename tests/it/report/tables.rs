@@ -224,8 +224,13 @@ fn tickets() -> Vec<Ticket> {
     tickets.push(ticket(46, &["int"], State::Waiting));
     let mut rollback = ticket(45, &["prd"], State::Waiting);
     rollback.priority = Priority::Rollback;
-    rollback.kind =
-        RunKind::Rollback { to: None, left: None, reject: Rejection::Keep, frozen: FrozenBy::Obey };
+    rollback.kind = RunKind::Rollback {
+        to: None,
+        mends: None,
+        left: None,
+        reject: Rejection::Keep,
+        frozen: FrozenBy::Obey,
+    };
     tickets.push(rollback);
     tickets[0].version = "1|2](javascript:x) <img> `x` @all #7\n# head \\|".to_owned();
     tickets[0].ci = Some(ci("javascript:alert(1)"));
