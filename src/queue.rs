@@ -5,12 +5,14 @@
 
 pub mod environment;
 pub mod history;
+pub mod intent;
 pub mod line;
 pub mod rules;
 pub mod ticket;
 
 pub use environment::*;
 pub use history::*;
+pub use intent::*;
 pub use line::*;
 pub use rules::*;
 pub use ticket::*;

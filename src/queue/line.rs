@@ -57,8 +57,8 @@ pub enum Next {
 
 /// What ticket `me` does next.
 ///
-/// Only the next in line acts on others: it takes over an abandoned holder of its environments, and drops a
-/// waiting ticket that stands directly before it.
+/// Only the next in line takes over an abandoned holder of its environments. A waiting ticket that does not use its
+/// turn is dropped by everyone whom it keeps waiting, also where only others stand between the two.
 pub fn next(queue: &Queue, me: u64, silence: &Silence, patience: Patience) -> Next {
     let Some(mine) = queue.tickets.get(&me) else { return Next::Gone };
     if mine.state.holds() {
@@ -74,26 +74,88 @@ pub fn next(queue: &Queue, me: u64, silence: &Silence, patience: Patience) -> Ne
     }
     let silent = |number: u64| silence.of.get(&number).copied().unwrap_or_default();
     let idle = |number: u64| silence.entitled.get(&number).copied().unwrap_or_default();
-    for other in ahead {
-        if other.state.holds() {
-            if first_behind(queue, other, me) && silent(other.number) >= patience.ttl {
-                return Next::TakeOver { number: other.number, seen: other.driver.clone() };
-            }
-        } else if idle(other.number) >= patience.start_grace {
-            return Next::Drop { number: other.number };
+    for holder in ahead.iter().filter(|other| other.state.holds()) {
+        let between = between(queue, holder, mine).next();
+        if between.is_none() && silent(holder.number) >= patience.ttl {
+            return Next::TakeOver { number: holder.number, seen: holder.driver.clone() };
         }
     }
-    Next::Wait { position }
+    let idler = in_the_way(queue, mine)
+        .into_iter()
+        .filter(|other| !other.state.holds())
+        .find(|other| idle(other.number) >= patience.start_grace);
+    match idler {
+        Some(idler) => Next::Drop { number: idler.number },
+        None => Next::Wait { position },
+    }
 }
 
-/// Whether every waiting ticket between `holder` and `me` is behind `me`.
-fn first_behind(queue: &Queue, holder: &Ticket, me: u64) -> bool {
-    let Some(mine) = queue.tickets.get(&me) else { return false };
-    let rank = |ticket: &Ticket| (ticket.priority, ticket.number);
-    !queue
+/// Everyone whom `mine` waits for: who is ahead of it, who is ahead of those, and who comes before it where a holder has
+/// to be taken over. They need not have an environment in common with it.
+fn in_the_way<'a>(queue: &'a Queue, mine: &Ticket) -> Vec<&'a Ticket> {
+    let mut all: Vec<&Ticket> = queue.ahead(mine);
+    let mut at = 0;
+    while let Some(&other) = all.get(at) {
+        let more: Vec<&Ticket> = match other.state.holds() {
+            true => between(queue, other, mine).collect(),
+            false => queue.ahead(other),
+        };
+        for ticket in more {
+            if ticket.number != mine.number && !all.iter().any(|known| known.number == ticket.number) {
+                all.push(ticket);
+            }
+        }
+        at += 1;
+    }
+    all
+}
+
+/// What is left without anybody who cares for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mend {
+    /// A holder is abandoned: carry it on.
+    TakeOver {
+        /// That ticket.
+        number: u64,
+        /// Its driver as it was seen.
+        seen: Driver,
+    },
+    /// A waiting ticket does not use its turn: take it out of the line.
+    Drop {
+        /// That ticket.
+        number: u64,
+    },
+}
+
+/// What an observer without a ticket of its own (`reconcile`) does next; `None` if nothing is abandoned.
+pub fn mend(queue: &Queue, silence: &Silence, patience: Patience) -> Option<Mend> {
+    let long = |of: &BTreeMap<u64, Duration>, number: u64, limit: Duration| {
+        of.get(&number).is_some_and(|silent| *silent >= limit)
+    };
+    let abandoned = queue
         .tickets
         .values()
-        .any(|other| !other.state.holds() && other.meets(holder) && rank(other) < rank(mine))
+        .find(|ticket| ticket.state.holds() && long(&silence.of, ticket.number, patience.ttl))
+        .map(|ticket| Mend::TakeOver { number: ticket.number, seen: ticket.driver.clone() });
+    let idle = || {
+        queue
+            .tickets
+            .values()
+            .find(|ticket| {
+                !ticket.state.holds() && long(&silence.entitled, ticket.number, patience.start_grace)
+            })
+            .map(|ticket| Mend::Drop { number: ticket.number })
+    };
+    abandoned.or_else(idle)
+}
+
+/// Waiting tickets that come before `mine` where `holder` is to be taken over.
+fn between<'a>(queue: &'a Queue, holder: &Ticket, mine: &Ticket) -> impl Iterator<Item = &'a Ticket> {
+    let rank = |ticket: &Ticket| (ticket.priority, ticket.number);
+    queue
+        .tickets
+        .values()
+        .filter(move |other| !other.state.holds() && other.meets(holder) && rank(other) < rank(mine))
 }
 
 /// Watches a queue and counts silences by the observer's own clock.

@@ -1,1 +1,171 @@
-//! model
+//! The queue's protocol, model-checked: every interleaving of a few processes, with the product's own rules.
+//!
+//! `DATAPIN_MODEL=full` explores the larger configurations as well.
+
+mod act;
+mod drive;
+mod graph;
+mod properties;
+mod setup;
+mod sight;
+mod walk;
+mod world;
+
+use std::collections::{HashMap, VecDeque};
+
+use stateright::{Checker, HasDiscoveries, Model};
+
+use act::{Act, Protocol};
+use graph::print;
+use properties::{CLEAN, DEPLOYED, ONE_DRIVER};
+use setup::{Budget, Job, Kind, Mutation, Role, Setup};
+use world::World;
+
+const A: Job = Job { key: "a", environments: &[0], version: 1, kind: Kind::Deploy };
+const B: Job = Job { key: "b", environments: &[0, 1], version: 2, kind: Kind::Deploy };
+const C: Job = Job { key: "c", environments: &[1], version: 3, kind: Kind::Deploy };
+const BACK: Job = Job { key: "r", environments: &[0], version: 0, kind: Kind::Rollback };
+
+const CALM: Budget =
+    Budget { crashes: 0, suspicions: 0, unknown: 0, failures: 0, entries: 0, strangers: 0 };
+
+fn setup(name: &'static str, jobs: &[Job], bots: &[Role], budget: Budget) -> Setup {
+    Setup { name, jobs: jobs.to_vec(), bots: bots.to_vec(), branch: [0, 1], budget, mutation: None }
+}
+
+/// Explores all of it and asserts the five properties; `met` has to have happened somewhere.
+fn holds(setup: Setup, met: &[&str]) {
+    let name = setup.name;
+    let began = std::time::Instant::now();
+    let checker = Protocol::new(setup.clone()).checker().spawn_bfs().join();
+    if let Some((property, path)) = checker.discoveries().into_iter().next() {
+        let acts: Vec<String> = path.clone().into_actions().iter().map(|act| format!("{act:?}")).collect();
+        panic!("model {name}: {property}\n{}\n{:#?}", acts.join("\n"), path.last_state());
+    }
+    let seen = checker.model().met.lock().expect("no panic while held").clone();
+    println!("model {name}: {} states, properties hold ({:.1?}; {seen:?})", checker.unique_state_count(), began.elapsed());
+    for what in met {
+        assert!(seen.contains_key(what), "model {name}: nothing of the sort happened: {what}");
+    }
+    if let Some(stuck) = checker.model().graph.stuck() {
+        panic!("model {name}: no empty queue is reachable from here\n{}", way_to(setup, stuck));
+    }
+}
+
+/// The shortest way to a state, for people.
+fn way_to(setup: Setup, state: u64) -> String {
+    let protocol = Protocol::new(setup);
+    let first = protocol.init_states().remove(0);
+    let mut before: HashMap<u64, Option<(u64, Act)>> = HashMap::from([(print(&first), None)]);
+    let mut open: VecDeque<World> = VecDeque::from([first]);
+    let mut last = String::new();
+    while let Some(world) = open.pop_front() {
+        if print(&world) == state {
+            last = format!("{world:#?}");
+            break;
+        }
+        for (act, next) in protocol.next_steps(&world) {
+            before.entry(print(&next)).or_insert_with(|| {
+                open.push_back(next.clone());
+                Some((print(&world), act))
+            });
+        }
+    }
+    let mut way = vec![last];
+    let mut at = state;
+    while let Some(Some((earlier, act))) = before.get(&at) {
+        way.push(format!("{act:?}"));
+        at = *earlier;
+    }
+    way.reverse();
+    way.join("\n")
+}
+
+/// A rule left out has to break this property.
+fn breaks(setup: Setup, mutation: Mutation, property: &'static str) {
+    let name = setup.name;
+    let setup = Setup { mutation: Some(mutation), ..setup };
+    let when = HasDiscoveries::AnyOf([property].into());
+    let checker = Protocol::new(setup).checker().finish_when(when).spawn_bfs().join();
+    let path = checker.discovery(property);
+    let path = path.unwrap_or_else(|| panic!("model {name}: {mutation:?} has to break: {property}"));
+    let acts = path.into_actions();
+    println!("model {name}: {mutation:?} breaks: {property} ({} steps)", acts.len());
+    assert!(acts.len() > 1, "the beginning is sound");
+}
+
+use Role::{LastReconcile, Reconcile, Run, Stranger};
+
+#[test]
+fn a_job_and_its_retry() {
+    let budget = Budget { crashes: 2, suspicions: 2, unknown: 1, failures: 1, ..CALM };
+    let met = ["settle", "rejoined, forward", "landed late", "lost race"];
+    holds(setup("retry", &[A], &[Run(0), Run(0), LastReconcile], budget), &met);
+}
+
+#[test]
+fn two_runs_that_meet() {
+    let budget = Budget { crashes: 1, suspicions: 1, unknown: 1, entries: 1, ..CALM };
+    let met = ["settle", "taken over, forward", "drop", "enters again"];
+    holds(setup("two", &[A, B], &[Run(0), Run(1), LastReconcile], budget), &met);
+}
+
+#[test]
+fn three_runs_two_environments() {
+    let budget = Budget { crashes: 2, ..CALM };
+    holds(setup("three", &[A, B, C], &[Run(0), Run(1), Run(2), LastReconcile], budget), &["drop"]);
+}
+
+#[test]
+fn a_reconcile_beside_runs() {
+    let budget = Budget { crashes: 1, suspicions: 1, ..CALM };
+    holds(setup("reconcile", &[A, B], &[Run(0), Run(1), Reconcile], budget), &["settle"]);
+}
+
+#[test]
+fn a_rollback_with_priority() {
+    let budget = Budget { crashes: 1, suspicions: 1, ..CALM };
+    holds(setup("rollback", &[A, BACK], &[Run(0), Run(1), LastReconcile], budget), &["settle"]);
+}
+
+#[test]
+fn one_branch_for_both_environments() {
+    let budget = Budget { crashes: 1, suspicions: 1, strangers: 1, ..CALM };
+    let shared = Setup { branch: [0, 0], ..setup("shared", &[A, C], &[Run(0), Run(1), LastReconcile], budget) };
+    holds(shared, &["lost race"]);
+}
+
+#[test]
+fn an_environment_that_a_taker_does_not_know() {
+    let budget = Budget { crashes: 1, suspicions: 1, unknown: 1, ..CALM };
+    let bots = [Run(0), Stranger(1), Reconcile];
+    holds(setup("stranger", &[B, A], &bots, budget), &["freeze", "reconcile enters"]);
+}
+
+#[test]
+fn a_rollback_that_fails() {
+    let budget = Budget { crashes: 1, failures: 2, ..CALM };
+    holds(setup("freeze", &[B, A], &[Run(0), Run(1), Reconcile], budget), &["freeze", "reconcile enters"]);
+}
+
+#[test]
+fn settling_left_out() {
+    let budget = Budget { suspicions: 1, ..CALM };
+    let plain = setup("two", &[A, B], &[Run(0), Run(1), LastReconcile], budget);
+    breaks(plain.clone(), Mutation::NoSettling, DEPLOYED);
+    breaks(plain.clone(), Mutation::NoSettling, CLEAN);
+    breaks(plain, Mutation::NoSettling, ONE_DRIVER);
+}
+
+#[test]
+fn the_queue_read_before_the_branch() {
+    let budget = Budget { suspicions: 1, ..CALM };
+    let plain = setup("two", &[A, B], &[Run(0), Run(1), LastReconcile], budget);
+    breaks(plain, Mutation::QueueBeforeBranch, DEPLOYED);
+}
+
+#[test]
+fn holding_derived_from_the_order() {
+    let plain = setup("rollback", &[A, BACK], &[Run(0), Run(1), LastReconcile], CALM);
+    breaks(plain, Mutation::DerivedHolding, ONE_DRIVER);
+}
