@@ -26,8 +26,16 @@ const B: Job = Job { key: "b", environments: &[0, 1], version: 2, kind: Kind::De
 const C: Job = Job { key: "c", environments: &[1], version: 3, kind: Kind::Deploy };
 const BACK: Job = Job { key: "r", environments: &[0], version: 0, kind: Kind::Rollback };
 
-const CALM: Budget =
-    Budget { crashes: 0, suspicions: 0, unknown: 0, failures: 0, entries: 0, strangers: 0 };
+const CALM: Budget = Budget {
+    crashes: 0,
+    suspicions: 0,
+    unknown: 0,
+    unheard: 0,
+    cancels: 0,
+    failures: 0,
+    entries: 0,
+    strangers: 0,
+};
 
 fn setup(name: &'static str, jobs: &[Job], bots: &[Role], budget: Budget) -> Setup {
     Setup { name, jobs: jobs.to_vec(), bots: bots.to_vec(), branch: [0, 1], budget, mutation: None }
@@ -86,7 +94,8 @@ fn breaks(setup: Setup, mutation: Mutation, property: &'static str) {
     let name = setup.name;
     let setup = Setup { mutation: Some(mutation), ..setup };
     let when = HasDiscoveries::AnyOf([property].into());
-    let checker = Protocol::new(setup).checker().finish_when(when).spawn_bfs().join();
+    let protocol = Protocol { watched: Some(property), ..Protocol::new(setup) };
+    let checker = protocol.checker().finish_when(when).spawn_bfs().join();
     let path = checker.discovery(property);
     let path = path.unwrap_or_else(|| panic!("model {name}: {mutation:?} has to break: {property}"));
     let acts = path.into_actions();
@@ -124,8 +133,14 @@ fn a_reconcile_beside_runs() {
 
 #[test]
 fn a_rollback_with_priority() {
-    let budget = Budget { crashes: 1, suspicions: 1, ..CALM };
+    let budget = Budget { crashes: 1, suspicions: 1, unknown: 1, ..CALM };
     holds(setup("rollback", &[A, BACK], &[Run(0), Run(1), LastReconcile], budget), &["settle"]);
+}
+
+#[test]
+fn a_rollback_that_passes_a_waiting_run() {
+    let budget = Budget { crashes: 1, suspicions: 1, ..CALM };
+    holds(setup("passing", &[A, B, BACK], &[Run(0), Run(1), Run(2), LastReconcile], budget), &["settle"]);
 }
 
 #[test]
@@ -136,10 +151,23 @@ fn one_branch_for_both_environments() {
 }
 
 #[test]
+fn writers_that_do_not_hear_back() {
+    let budget = Budget { crashes: 1, suspicions: 1, unheard: 2, ..CALM };
+    holds(setup("unheard", &[A, B], &[Run(0), Run(1), LastReconcile], budget), &["unheard", "settle"]);
+}
+
+#[test]
+fn a_wish_to_cancel() {
+    let budget = Budget { crashes: 1, suspicions: 1, cancels: 1, ..CALM };
+    let met = ["cancelled while it waited", "cancelled at work"];
+    holds(setup("cancel", &[A, B], &[Run(0), Run(0), Run(1), LastReconcile], budget), &met);
+}
+
+#[test]
 fn an_environment_that_a_taker_does_not_know() {
-    let budget = Budget { crashes: 1, suspicions: 1, unknown: 1, ..CALM };
-    let bots = [Run(0), Stranger(1), Reconcile];
-    holds(setup("stranger", &[B, A], &bots, budget), &["freeze", "reconcile enters"]);
+    let budget = Budget { crashes: 1, suspicions: 1, ..CALM };
+    let met = ["freeze", "reconcile enters"];
+    holds(setup("stranger", &[B, A], &[Run(0), Stranger(1), Reconcile], budget), &met);
 }
 
 #[test]
@@ -152,20 +180,24 @@ fn a_rollback_that_fails() {
 fn settling_left_out() {
     let budget = Budget { suspicions: 1, ..CALM };
     let plain = setup("two", &[A, B], &[Run(0), Run(1), LastReconcile], budget);
-    breaks(plain.clone(), Mutation::NoSettling, DEPLOYED);
-    breaks(plain.clone(), Mutation::NoSettling, CLEAN);
-    breaks(plain, Mutation::NoSettling, ONE_DRIVER);
+    for property in [ONE_DRIVER, DEPLOYED, CLEAN] {
+        breaks(plain.clone(), Mutation::NoSettling, property);
+    }
 }
 
 #[test]
 fn the_queue_read_before_the_branch() {
     let budget = Budget { suspicions: 1, ..CALM };
     let plain = setup("two", &[A, B], &[Run(0), Run(1), LastReconcile], budget);
-    breaks(plain, Mutation::QueueBeforeBranch, DEPLOYED);
+    for property in [ONE_DRIVER, DEPLOYED] {
+        breaks(plain.clone(), Mutation::QueueBeforeBranch, property);
+    }
 }
 
 #[test]
 fn holding_derived_from_the_order() {
     let plain = setup("rollback", &[A, BACK], &[Run(0), Run(1), LastReconcile], CALM);
-    breaks(plain, Mutation::DerivedHolding, ONE_DRIVER);
+    for property in [ONE_DRIVER, DEPLOYED] {
+        breaks(plain.clone(), Mutation::DerivedHolding, property);
+    }
 }

@@ -13,6 +13,8 @@ use super::world::{Board, Boards, Drive, End, Pc, Step, World};
 /// A configuration to explore, and what was met on the way.
 pub struct Protocol {
     pub setup: Setup,
+    /// The one property that ends the exploration where it breaks; `None`: any.
+    pub watched: Option<&'static str>,
     pub boards: Boards,
     pub graph: Graph,
     /// How often what happened: a model that never takes over proves nothing.
@@ -30,6 +32,10 @@ pub enum Act {
     Crash(usize),
     /// A driver's push breaks off; whether it reached the server shows later.
     BreakOff(usize),
+    /// A process writes to the queue and does not learn that it did.
+    Unheard(usize),
+    /// Somebody wants this ticket's run cancelled.
+    Cancel(u64),
     /// The services do not come up.
     Fail(usize),
     /// A push that broke off lands after all.
@@ -40,7 +46,8 @@ pub enum Act {
 
 impl Protocol {
     pub fn new(setup: Setup) -> Self {
-        Self { setup, boards: Boards::default(), graph: Graph::default(), met: Mutex::default() }
+        let (boards, graph) = (Boards::default(), Graph::default());
+        Self { setup, watched: None, boards, graph, met: Mutex::default() }
     }
 
     pub fn meet(&self, what: &'static str) {
@@ -102,6 +109,9 @@ impl Protocol {
         if busy && world.left.crashes > 0 {
             acts.push(Act::Crash(bot));
         }
+        if world.left.unheard > 0 {
+            acts.push(Act::Unheard(bot));
+        }
         match &world.bots[bot] {
             Pc::Drive(Drive { step: Step::Push { .. }, .. }) if world.left.unknown > 0 => {
                 acts.push(Act::BreakOff(bot));
@@ -109,6 +119,15 @@ impl Protocol {
             Pc::Drive(Drive { step: Step::Sync, .. }) if world.left.failures > 0 => acts.push(Act::Fail(bot)),
             _ => {}
         }
+    }
+
+    fn unheard(&self, world: &mut World, bot: usize) -> Option<()> {
+        let (queue, pc) = (world.queue.clone(), world.bots[bot].clone());
+        self.go(world, bot)?;
+        world.bots[bot] = pc;
+        world.left.unheard -= 1;
+        self.meet("unheard");
+        (queue != world.queue).then_some(())
     }
 
     fn crash(&self, world: &mut World, bot: usize) {
@@ -154,6 +173,12 @@ impl Protocol {
             Act::Suspect(bot, mend) => self.suspect(&mut world, *bot, mend.clone()),
             Act::Crash(bot) => self.crash(&mut world, *bot),
             Act::BreakOff(bot) => self.break_off(&mut world, *bot)?,
+            Act::Unheard(bot) => self.unheard(&mut world, *bot)?,
+            Act::Cancel(number) => {
+                world.left.cancels -= 1;
+                let wish = Wish { by: String::new(), reason: String::new() };
+                self.write(&mut world, |queue| queue.wish_cancel(*number, wish)).ok()?;
+            }
             Act::Fail(bot) => self.fail(&mut world, *bot)?,
             Act::Land(at) => {
                 let push = world.flying.remove(*at);
@@ -180,7 +205,9 @@ impl Model for Protocol {
 
     fn actions(&self, world: &World, acts: &mut Vec<Act>) {
         // What follows from a broken state says nothing; a mutated protocol may go on for ever.
-        if self.properties().iter().any(|property| !(property.condition)(self, world)) {
+        let holds = |property: &Property<Self>| (property.condition)(self, world);
+        let watched = |property: &Property<Self>| self.watched.is_none_or(|name| name == property.name);
+        if !super::properties::all().iter().filter(|property| watched(property)).all(holds) {
             return;
         }
         for bot in 0..world.bots.len() {
@@ -189,6 +216,9 @@ impl Model for Protocol {
             self.mishaps(world, bot, acts);
         }
         acts.extend((0..world.flying.len()).map(Act::Land));
+        if world.left.cancels > 0 {
+            acts.extend(world.queue.tickets.keys().map(|number| Act::Cancel(*number)));
+        }
         if world.left.strangers > 0 && !world.queue.tickets.is_empty() {
             acts.extend((0..world.branches.len()).map(Act::Stranger));
         }
@@ -197,9 +227,10 @@ impl Model for Protocol {
     fn next_state(&self, last: &World, act: Act) -> Option<World> {
         let world = self.perform(last, &act).filter(|world| world != last)?;
         let misfortune = match &act {
-            Act::Crash(_) | Act::BreakOff(_) | Act::Fail(_) | Act::Stranger(_) => true,
-            Act::Suspect(..) => world.left != last.left,
             Act::Go(_) | Act::Land(_) => false,
+            Act::Suspect(..) => world.left != last.left,
+            Act::Crash(_) | Act::BreakOff(_) | Act::Unheard(_) => true,
+            Act::Cancel(_) | Act::Fail(_) | Act::Stranger(_) => true,
         };
         self.graph.add(last, &world, if misfortune { Edge::Misfortune } else { Edge::Progress });
         Some(world)

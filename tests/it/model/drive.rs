@@ -89,6 +89,11 @@ impl Protocol {
     fn look(&self, world: &mut World, bot: usize, drive: Drive, branch: usize) {
         let queue = world.queue.clone();
         let Ok(ticket) = queue.driven_by(&drive) else { return self.stop(world, bot, &drive) };
+        let is_cancelled = ticket.cancel.is_some() && kind(ticket) == Kind::Deploy;
+        if is_cancelled && drive.way == Direction::Forward && ticket.state != State::Verified {
+            self.meet("cancelled at work");
+            return self.turn(world, bot, drive, CauseKind::Cancelled);
+        }
         let seen = &world.branches[branch];
         let known = |part: &&EnvironmentPart| self.knows(bot, index(&part.identity.name));
         let wanted = self.wanted(ticket, &drive, bot, branch, seen);

@@ -67,6 +67,10 @@ pub struct Budget {
     pub suspicions: u8,
     /// A push whose outcome its driver does not learn; it lands later or never.
     pub unknown: u8,
+    /// A commit on the queue whose writer does not learn that it was made; it tries again.
+    pub unheard: u8,
+    /// Somebody wants a run cancelled.
+    pub cancels: u8,
     /// Services do not come up.
     pub failures: u8,
     /// Who was dropped from the line enters again.

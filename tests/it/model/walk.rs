@@ -58,11 +58,17 @@ impl Protocol {
             Next::Gone => self.gone(world, bot, number),
             Next::Wait { .. } if self.derived_turn(world, number) => self.start(world, bot, number),
             Next::Wait { .. } | Next::Holds => return None,
-            Next::TakeOver { .. } | Next::Drop { .. } | Next::Cancelled(_) => {
-                unreachable!("nobody is silent here, and nobody cancels")
-            }
+            Next::Cancelled(_) => self.withdraw(world, number),
+            Next::TakeOver { .. } | Next::Drop { .. } => unreachable!("nobody is silent here"),
         }
         Some(())
+    }
+
+    fn withdraw(&self, world: &mut World, number: u64) {
+        let outcome = Outcome::Withdrawn { by: String::new() };
+        let left = self.write(world, |queue| queue.leave(number, outcome, "", NOW));
+        left.expect("it was just seen waiting");
+        self.meet("cancelled while it waited");
     }
 
     fn derived_turn(&self, world: &World, number: u64) -> bool {
