@@ -12,6 +12,7 @@ mod walk;
 mod world;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::Ordering;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
@@ -46,6 +47,7 @@ fn holds(setup: Setup, met: &[&str]) {
     let name = setup.name;
     let began = std::time::Instant::now();
     let checker = Protocol::new(setup.clone()).checker().spawn_bfs().join();
+    checker.model().replays.store(true, Ordering::Relaxed);
     if let Some((property, path)) = checker.discoveries().into_iter().next() {
         let acts: Vec<String> = path.clone().into_actions().iter().map(|act| format!("{act:?}")).collect();
         panic!("model {name}: {property}\n{}\n{:#?}", acts.join("\n"), path.last_state());
@@ -94,8 +96,10 @@ fn breaks(setup: Setup, mutation: Mutation, property: &'static str) {
     let name = setup.name;
     let setup = Setup { mutation: Some(mutation), ..setup };
     let when = HasDiscoveries::AnyOf([property].into());
-    let protocol = Protocol { watched: Some(property), ..Protocol::new(setup) };
+    let mut protocol = Protocol::new(setup);
+    protocol.watched = Some(property);
     let checker = protocol.checker().finish_when(when).spawn_bfs().join();
+    checker.model().replays.store(true, Ordering::Relaxed);
     let path = checker.discovery(property);
     let path = path.unwrap_or_else(|| panic!("model {name}: {mutation:?} has to break: {property}"));
     let acts = path.into_actions();
@@ -199,5 +203,53 @@ fn holding_derived_from_the_order() {
     let plain = setup("rollback", &[A, BACK], &[Run(0), Run(1), LastReconcile], CALM);
     for property in [ONE_DRIVER, DEPLOYED] {
         breaks(plain.clone(), Mutation::DerivedHolding, property);
+    }
+}
+
+/// Whether the larger configurations are asked for.
+fn is_full() -> bool {
+    std::env::var("DATAPIN_MODEL").is_ok_and(|size| size == "full")
+}
+
+#[test]
+fn full_three_runs_and_a_reconcile() {
+    let budget = Budget { crashes: 1, suspicions: 1, ..CALM };
+    if is_full() {
+        holds(setup("full three", &[A, B, C], &[Run(0), Run(1), Run(2), Reconcile], budget), &["settle"]);
+    }
+}
+
+#[test]
+fn full_retry_reconcile_and_rollback() {
+    let budget = Budget { crashes: 1, suspicions: 1, unknown: 1, ..CALM };
+    if is_full() {
+        let bots = [Run(0), Run(0), Run(1), Reconcile];
+        holds(setup("full rollback", &[A, BACK], &bots, budget), &["settle"]);
+    }
+}
+
+#[test]
+fn full_retry_of_two_environments() {
+    let budget = Budget { crashes: 1, suspicions: 2, unknown: 1, ..CALM };
+    if is_full() {
+        holds(setup("full retry", &[B], &[Run(0), Run(0), LastReconcile], budget), &["settle"]);
+    }
+}
+
+#[test]
+fn full_stranger() {
+    let budget = Budget { crashes: 1, suspicions: 1, unknown: 1, ..CALM };
+    if is_full() {
+        holds(setup("full stranger", &[B, A], &[Run(0), Stranger(1), Reconcile], budget), &["freeze"]);
+    }
+}
+
+#[test]
+fn full_one_branch() {
+    let budget = Budget { crashes: 1, suspicions: 1, unknown: 1, strangers: 1, ..CALM };
+    if is_full() {
+        let bots = [Run(0), Run(1), LastReconcile];
+        let shared = Setup { branch: [0, 0], ..setup("full shared", &[B, C], &bots, budget) };
+        holds(shared, &["lost race", "settle"]);
     }
 }

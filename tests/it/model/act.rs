@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use datapin::queue::*;
 use stateright::{Model, Property};
@@ -13,8 +14,11 @@ use super::world::{Board, Boards, Drive, End, Pc, Step, World};
 /// A configuration to explore, and what was met on the way.
 pub struct Protocol {
     pub setup: Setup,
-    /// The one property that ends the exploration where it breaks; `None`: any.
+    /// The one property that ends the exploration when it breaks; `None`: any.
     pub watched: Option<&'static str>,
+    broken: AtomicBool,
+    /// The exploration has ended: paths to what it found are replayed.
+    pub replays: AtomicBool,
     pub boards: Boards,
     pub graph: Graph,
     /// How often what happened: a model that never takes over proves nothing.
@@ -47,7 +51,8 @@ pub enum Act {
 impl Protocol {
     pub fn new(setup: Setup) -> Self {
         let (boards, graph) = (Boards::default(), Graph::default());
-        Self { setup, watched: None, boards, graph, met: Mutex::default() }
+        let (broken, replays) = (AtomicBool::default(), AtomicBool::default());
+        Self { setup, watched: None, broken, replays, boards, graph, met: Mutex::default() }
     }
 
     pub fn meet(&self, what: &'static str) {
@@ -204,10 +209,14 @@ impl Model for Protocol {
     }
 
     fn actions(&self, world: &World, acts: &mut Vec<Act>) {
-        // What follows from a broken state says nothing; a mutated protocol may go on for ever.
+        // Nothing more is to be learnt then, and a mutated protocol may go on for ever.
         let holds = |property: &Property<Self>| (property.condition)(self, world);
         let watched = |property: &Property<Self>| self.watched.is_none_or(|name| name == property.name);
-        if !super::properties::all().iter().filter(|property| watched(property)).all(holds) {
+        let sound = super::properties::all().iter().filter(|property| watched(property)).all(holds);
+        if !sound {
+            self.broken.store(true, Ordering::Relaxed);
+        }
+        if !self.replays.load(Ordering::Relaxed) && self.broken.load(Ordering::Relaxed) {
             return;
         }
         for bot in 0..world.bots.len() {

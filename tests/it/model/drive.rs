@@ -111,7 +111,8 @@ impl Protocol {
             return self.in_place(world, bot, drive, branch);
         };
         let Drive { number, epoch, .. } = drive;
-        let push = Push { branch, parent: seen.height, number, epoch, action, values: wanted };
+        let nth = on(&self.setup, ticket, branch).map(|part| part.intents.len()).max().unwrap_or_default();
+        let push = Push { branch, parent: seen.height, number, epoch, nth, action, values: wanted };
         self.at(world, bot, drive, Step::Intend { push, fates });
     }
 

@@ -121,6 +121,8 @@ pub struct Push {
     pub parent: u8,
     pub number: u64,
     pub epoch: u64,
+    /// Tells apart commits that one driver makes on one parent.
+    pub nth: usize,
     pub action: Action,
     /// The branch's content with it.
     pub values: [u8; 2],
@@ -133,7 +135,7 @@ impl Push {
 
     pub fn commit(&self) -> CommitId {
         let place = place(self.branch, self.parent + 1);
-        CommitId(format!("{place} {:?} #{}.{}", self.action, self.number, self.epoch))
+        CommitId(format!("{place} {:?} #{}.{}.{}", self.action, self.number, self.epoch, self.nth))
     }
 }
 
