@@ -76,16 +76,10 @@ pub enum Content {
 /// `fates` are those of every intent of the run on this branch, and of those that a freeze carries, judged by the
 /// same look that `content` is from. Where one is still open a commit is due even if nothing is to be
 /// changed: only a moved tip closes it.
-pub fn due(
-    direction: Direction,
-    content: Content,
-    fates: impl IntoIterator<Item = Fate>,
-) -> Option<Action> {
+pub fn due(direction: Direction, content: Content, fates: impl IntoIterator<Item = Fate>) -> Option<Action> {
     match (content, direction) {
         (Content::Differs, Direction::Forward) => Some(Action::Pin),
         (Content::Differs, Direction::Back) => Some(Action::Revert),
-        (Content::AsWanted, _) => {
-            fates.into_iter().any(|fate| fate == Fate::Open).then_some(Action::Settle)
-        }
+        (Content::AsWanted, _) => fates.into_iter().any(|fate| fate == Fate::Open).then_some(Action::Settle),
     }
 }

@@ -34,7 +34,8 @@ fn one_driver(world: &World) -> bool {
 fn deployed(protocol: &Protocol, world: &World) -> bool {
     let working = |at: usize| {
         let here = world.queue.tickets.values().filter(|ticket| ticket.part(NAMES[at]).is_some());
-        here.into_iter().any(|ticket| matches!(ticket.state, State::Deploying { .. } | State::RollingBack { .. }))
+        here.into_iter()
+            .any(|ticket| matches!(ticket.state, State::Deploying { .. } | State::RollingBack { .. }))
     };
     let same = |at: usize| world.branches[protocol.setup.branch[at]].values[at] == world.recorded(at);
     (0..NAMES.len()).all(|at| working(at) || world.frozen(at).is_some() || same(at))

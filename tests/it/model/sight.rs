@@ -20,7 +20,8 @@ pub struct Sighting {
 
 /// All that can be seen in a queue.
 pub fn sightings(queue: &Queue) -> Vec<Sighting> {
-    let holders = queue.tickets.values().filter(|ticket| ticket.state.holds()).map(|ticket| Some(ticket.number));
+    let holders =
+        queue.tickets.values().filter(|ticket| ticket.state.holds()).map(|ticket| Some(ticket.number));
     let mut all: Vec<Sighting> = Vec::new();
     for silent in std::iter::once(None).chain(holders) {
         let silence = watch(queue, silent);

@@ -1,0 +1,162 @@
+//! The one fence for every push to a target branch. The order is the proof.
+
+use datapin::queue::*;
+
+use super::act::Protocol;
+use super::drive::{current, kind, record};
+use super::setup::{Kind, Mutation, index, number};
+use super::world::{Branch, Drive, Ending, Pc, Push, Step, World, on};
+
+impl Protocol {
+    /// The fence, (1): the tip, what became of the intents, and the commit that is due.
+    ///
+    /// A driver that was superseded has an old record; whatever it makes of it ends at its next decision.
+    pub fn look(&self, world: &mut World, bot: usize, drive: Drive, branch: usize) {
+        let queue = world.queue.clone();
+        let Some(ticket) = record(&queue, &drive) else { return self.stop(world, bot, &drive) };
+        let is_cancelled = ticket.cancel.is_some() && kind(ticket) == Kind::Deploy;
+        if is_cancelled && drive.way == Direction::Forward && ticket.state != State::Verified {
+            self.meet("cancelled at work");
+            return self.turn(world, bot, drive, CauseKind::Cancelled);
+        }
+        let seen = &world.branches[branch];
+        let known = |part: &&EnvironmentPart| self.knows(bot, index(&part.identity.name));
+        let wanted = self.wanted(ticket, &drive, bot, branch, seen);
+        let judged = |intent: &Intent| self.judged(intent, branch, seen);
+        let fates: Vec<Fate> =
+            on(&self.setup, ticket, branch).filter(known).flat_map(|part| part.open()).map(judged).collect();
+        let carried: Vec<Fate> = on(&self.setup, ticket, branch)
+            .filter(known)
+            .filter_map(|part| world.frozen(index(&part.identity.name))?.origin.carried())
+            .flat_map(|carried| carried.part.open())
+            .map(judged)
+            .collect();
+        let content = if wanted == seen.values { Content::AsWanted } else { Content::Differs };
+        let Some(action) = due(drive.way, content, fates.iter().chain(&carried).copied()) else {
+            return self.in_place(world, bot, drive, branch);
+        };
+        let Drive { number, epoch, .. } = drive;
+        let nth = on(&self.setup, ticket, branch).map(|part| part.intents.len()).max().unwrap_or_default();
+        let push = Push { branch, parent: seen.height, number, epoch, nth, action, values: wanted };
+        self.at(world, bot, drive, Step::Intend { push, fates });
+    }
+
+    fn judged(&self, intent: &Intent, at: usize, seen: &Branch) -> Fate {
+        let tip = seen.tip(at);
+        let shown = match seen.landed.contains(&intent.commit) {
+            true => Seen::Commit,
+            false => Seen::Tip(&tip),
+        };
+        match (judge(intent, shown), self.setup.mutation) {
+            (Fate::Open, Some(Mutation::NoSettling)) => Fate::Dead,
+            (fate, _) => fate,
+        }
+    }
+
+    /// What the branch has to hold where this driver is going.
+    pub fn wanted(
+        &self,
+        ticket: &Ticket,
+        drive: &Drive,
+        bot: usize,
+        branch: usize,
+        seen: &Branch,
+    ) -> [u8; 2] {
+        let mut values = seen.values;
+        for part in on(&self.setup, ticket, branch) {
+            let at = index(&part.identity.name);
+            if !self.knows(bot, at) || ticket.state == State::Verified {
+                continue;
+            }
+            let goal = part.goal.as_ref().map(|goal| number(&goal.version)).expect("written at the start");
+            let is_ours = || seen.values[at] == current(ticket);
+            match (drive.way, kind(ticket)) {
+                (Direction::Forward, _) => values[at] = current(ticket),
+                (Direction::Back, Kind::Rollback) => values[at] = goal,
+                (Direction::Back, Kind::Deploy) if is_ours() => values[at] = goal,
+                (Direction::Back, Kind::Deploy) => {}
+            }
+        }
+        values
+    }
+
+    /// The branch is as it has to be, and nothing that was open can change it.
+    fn in_place(&self, world: &mut World, bot: usize, drive: Drive, branch: usize) {
+        let known = |part: &EnvironmentPart| self.knows(bot, index(&part.identity.name));
+        let queue = world.queue.clone();
+        if queue.ticket(drive.number).is_ok_and(|ticket| on(&self.setup, ticket, branch).all(known)) {
+            world.close(branch, drive.number, drive.epoch);
+        }
+        let verified = world.queue.ticket(drive.number).is_ok_and(|ticket| ticket.state == State::Verified);
+        let step = match self.branch_after(world, &drive, Some(branch)) {
+            Some(branch) => Step::Look { branch },
+            None if verified => Step::Finish(Ending::Good),
+            None => Step::Sync,
+        };
+        self.at(world, bot, drive, step);
+    }
+
+    /// The fence, (2): the intent, which fails if the epoch is gone.
+    pub fn intend(&self, world: &mut World, bot: usize, drive: Drive, push: Push, fates: &[Fate]) {
+        let intent = Intent {
+            action: push.action,
+            parent: push.parent(),
+            commit: push.commit(),
+            epoch: push.epoch,
+            fate: Fate::Open,
+        };
+        let branch = push.branch;
+        let known = |part: &EnvironmentPart| self.knows(bot, index(&part.identity.name));
+        let change = |ticket: &mut Ticket| {
+            let mut fates = fates.iter();
+            let here = |part: &&mut EnvironmentPart| {
+                self.setup.branch[index(&part.identity.name)] == branch && known(part)
+            };
+            for part in ticket.parts_mut().filter(here) {
+                let open = part.intents.iter_mut().filter(|intent| intent.fate == Fate::Open);
+                open.zip(&mut fates).for_each(|(intent, fate)| intent.fate = *fate);
+                part.intents.push(intent.clone());
+            }
+            if let State::Started = ticket.state {
+                ticket.state = State::Deploying { stage: 0, step: StageStep::Pin };
+            }
+        };
+        let step = Step::Push { push };
+        self.decide(world, bot, drive, step, change);
+    }
+
+    /// The fence, (3): the push, which expects exactly the parent.
+    pub fn push(&self, world: &mut World, bot: usize, drive: Drive, mut push: Push) {
+        if self.setup.mutation == Some(Mutation::QueueBeforeBranch) {
+            push.parent = world.branches[push.branch].height;
+        }
+        let branch = push.branch;
+        if !world.land(&push) {
+            self.meet("lost race");
+            return self.at(world, bot, drive, Step::Look { branch });
+        }
+        self.meet(match push.action {
+            Action::Pin => "pin",
+            Action::Revert => "revert",
+            Action::Settle => "settle",
+        });
+        match record(&world.queue, &drive).is_some() {
+            true => self.in_place(world, bot, drive, branch),
+            false => self.stop(world, bot, &drive),
+        }
+    }
+
+    /// The push broke off: it may have landed, may still land, or never.
+    pub fn break_off(&self, world: &mut World, bot: usize) -> Option<()> {
+        let Pc::Drive(drive) = world.bots[bot].clone() else { return None };
+        let Step::Push { push } = &drive.step else { return None };
+        world.left.unknown -= 1;
+        let branch = push.branch;
+        if !world.flying.contains(push) {
+            world.flying.push(push.clone());
+        }
+        self.at(world, bot, drive, Step::Look { branch });
+        world.tidy();
+        Some(())
+    }
+}
