@@ -83,3 +83,22 @@ pub fn due(direction: Direction, content: Content, fates: impl IntoIterator<Item
         (Content::AsWanted, _) => fates.into_iter().any(|fate| fate == Fate::Open).then_some(Action::Settle),
     }
 }
+
+impl EnvironmentPart {
+    /// Writes what became of intents, each by its commit: a position may have moved since it was judged. A
+    /// fate that is known stays.
+    pub fn note(&mut self, judged: &[(CommitId, Fate)]) {
+        for intent in self.intents.iter_mut().filter(|intent| intent.fate == Fate::Open) {
+            if let Some((_, fate)) = judged.iter().find(|(commit, _)| *commit == intent.commit) {
+                intent.fate = *fate;
+            }
+        }
+    }
+
+    /// Names a push before it happens; once, also where a writer that did not hear back writes it again.
+    pub fn intend(&mut self, intent: Intent) {
+        if !self.intents.iter().any(|known| known.commit == intent.commit) {
+            self.intents.push(intent);
+        }
+    }
+}

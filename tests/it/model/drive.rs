@@ -20,7 +20,7 @@ impl Protocol {
         match drive.step.clone() {
             Step::Turn => self.turn(world, bot, drive, CauseKind::Abandoned),
             Step::Look { branch } => self.look(world, bot, drive, branch),
-            Step::Intend { push, fates } => self.intend(world, bot, drive, push, &fates),
+            Step::Intend { push, judged } => self.intend(world, bot, drive, push, &judged),
             Step::Push { push } => self.push(world, bot, drive, push),
             Step::Sync => self.synced(world, bot, drive),
             Step::Recheck { branch } => self.recheck(world, bot, drive, branch),

@@ -1,6 +1,7 @@
 //! The one fence for every push to a target branch. The order is the proof.
 
 use datapin::queue::*;
+use datapin::repo::CommitId;
 
 use super::act::Protocol;
 use super::drive::{current, kind, record};
@@ -22,23 +23,19 @@ impl Protocol {
         let seen = &world.branches[branch];
         let known = |part: &&EnvironmentPart| self.knows(bot, index(&part.identity.name));
         let wanted = self.wanted(ticket, &drive, bot, branch, seen);
-        let judged = |intent: &Intent| self.judged(intent, branch, seen);
-        let fates: Vec<Fate> =
-            on(&self.setup, ticket, branch).filter(known).flat_map(|part| part.open()).map(judged).collect();
-        let carried: Vec<Fate> = on(&self.setup, ticket, branch)
+        let judged: Vec<(CommitId, Fate)> = on(&self.setup, ticket, branch)
             .filter(known)
-            .filter_map(|part| world.frozen(index(&part.identity.name))?.origin.carried())
-            .flat_map(|carried| carried.part.open())
-            .map(judged)
+            .flat_map(|part| part.open().chain(carried(world, part)))
+            .map(|intent| (intent.commit.clone(), self.judged(intent, branch, seen)))
             .collect();
         let content = if wanted == seen.values { Content::AsWanted } else { Content::Differs };
-        let Some(action) = due(drive.way, content, fates.iter().chain(&carried).copied()) else {
+        let Some(action) = due(drive.way, content, judged.iter().map(|(_, fate)| *fate)) else {
             return self.in_place(world, bot, drive, branch);
         };
         let Drive { number, epoch, .. } = drive;
         let nth = on(&self.setup, ticket, branch).map(|part| part.intents.len()).max().unwrap_or_default();
         let push = Push { branch, parent: seen.height, number, epoch, nth, action, values: wanted };
-        self.at(world, bot, drive, Step::Intend { push, fates });
+        self.at(world, bot, drive, Step::Intend { push, judged });
     }
 
     fn judged(&self, intent: &Intent, at: usize, seen: &Branch) -> Fate {
@@ -97,31 +94,30 @@ impl Protocol {
     }
 
     /// The fence, (2): the intent, which fails if the epoch is gone.
-    pub fn intend(&self, world: &mut World, bot: usize, drive: Drive, push: Push, fates: &[Fate]) {
-        let intent = Intent {
-            action: push.action,
-            parent: push.parent(),
-            commit: push.commit(),
-            epoch: push.epoch,
-            fate: Fate::Open,
+    pub fn intend(
+        &self,
+        world: &mut World,
+        bot: usize,
+        drive: Drive,
+        push: Push,
+        judged: &[(CommitId, Fate)],
+    ) {
+        let (action, parent, commit, epoch) = (push.action, push.parent(), push.commit(), push.epoch);
+        let intent = Intent { action, parent, commit, epoch, fate: Fate::Open };
+        let here = |part: &&mut EnvironmentPart| {
+            let at = index(&part.identity.name);
+            self.setup.branch[at] == push.branch && self.knows(bot, at)
         };
-        let branch = push.branch;
-        let known = |part: &EnvironmentPart| self.knows(bot, index(&part.identity.name));
         let change = |ticket: &mut Ticket| {
-            let mut fates = fates.iter();
-            let here = |part: &&mut EnvironmentPart| {
-                self.setup.branch[index(&part.identity.name)] == branch && known(part)
-            };
             for part in ticket.parts_mut().filter(here) {
-                let open = part.intents.iter_mut().filter(|intent| intent.fate == Fate::Open);
-                open.zip(&mut fates).for_each(|(intent, fate)| intent.fate = *fate);
-                part.intents.push(intent.clone());
+                part.note(judged);
+                part.intend(intent.clone());
             }
             if let State::Started = ticket.state {
                 ticket.state = State::Deploying { stage: 0, step: StageStep::Pin };
             }
         };
-        let step = Step::Push { push };
+        let step = Step::Push { push: push.clone() };
         self.decide(world, bot, drive, step, change);
     }
 
@@ -159,4 +155,10 @@ impl Protocol {
         world.tidy();
         Some(())
     }
+}
+
+/// Open intents of an earlier run that an environment's freeze carries.
+fn carried<'a>(world: &'a World, part: &EnvironmentPart) -> impl Iterator<Item = &'a Intent> {
+    let carried = world.frozen(index(&part.identity.name)).and_then(|freeze| freeze.origin.carried());
+    carried.into_iter().flat_map(|carried| carried.part.open())
 }

@@ -15,9 +15,9 @@ pub const CLEAN: &str = "4 an empty queue leaves nothing unverified";
 pub fn all() -> Vec<Property<Protocol>> {
     vec![
         Property::always(ONE_DRIVER, |_, world| one_driver(world)),
-        Property::always(DEPLOYED, |protocol, world| deployed(protocol, world)),
+        Property::always(DEPLOYED, deployed),
         Property::always(FIRST_COME, |_, world: &World| !world.faults.contains(&Fault::Overtook)),
-        Property::always(CLEAN, |protocol, world| clean(protocol, world)),
+        Property::always(CLEAN, clean),
     ]
 }
 

@@ -93,10 +93,10 @@ pub enum Mutation {
 impl Setup {
     pub fn first_queue(&self) -> Queue {
         let mut queue = Queue { next: 1, ..Queue::default() };
-        for at in 0..NAMES.len() {
+        for (at, name) in NAMES.into_iter().enumerate() {
             let mut file = EnvironmentFile::new(self.identity(at));
             file.datasets.entry(DATASET.to_owned()).or_default().add(verified(FIRST, "0"));
-            queue.environments.insert(NAMES[at].to_owned(), file);
+            queue.environments.insert(name.to_owned(), file);
         }
         queue
     }

@@ -177,7 +177,7 @@ pub enum Step {
     /// Read a branch's tip, and make the commit that is due.
     Look { branch: usize },
     /// Write the intent.
-    Intend { push: Push, fates: Vec<Fate> },
+    Intend { push: Push, judged: Vec<(CommitId, Fate)> },
     /// Push it.
     Push { push: Push },
     /// Wait for the services.
