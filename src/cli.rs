@@ -1,1 +1,317 @@
-//! Command line arguments.
+//! Command line arguments. Every argument has an environment variable, so that a pipeline trigger can drive it.
+
+pub mod edge;
+pub mod init;
+pub mod look;
+pub mod queue;
+pub mod runs;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Deploys data versions to microservices through GitOps: one commit pins them, a failed gate reverts it.
+#[derive(Debug, Parser)]
+#[command(name = "datapin", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+   0  verified, or nothing to do       1  a bug or damage
+   2  bad usage, configuration, input  3  an outside system is out of reach; safe to repeat
+  10  deployment failed, rolled back  11  a required gate failed, rolled back
+  12  ROLLBACK FAILED, frozen         13  superseded or withdrawn
+  14  gave up waiting                 15  not allowed now: frozen, rejected, `requires`
+  16  cancelled, rolled back          17  verified, but not recorded outside git
+  18  another driver took the run     19  stopped half-way; `datapin reconcile` finishes it";
+
+/// What holds for every command.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Configuration; without it ./datapin.toml, else the one at the tip of --repository.
+    #[arg(long, global = true, env = "DATAPIN_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Environment repository: URL or path; overrides `repository.url`.
+    #[arg(long, global = true, env = "DATAPIN_REPOSITORY", value_name = "URL")]
+    pub repository: Option<String>,
+    /// Directory of the kept bare repositories.
+    #[arg(long, global = true, env = "DATAPIN_CACHE", value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Who asks, for commits and announcements.
+    #[arg(long, global = true, env = "DATAPIN_ACTOR", value_name = "NAME")]
+    pub actor: Option<String>,
+    /// For people or for machines.
+    #[arg(long, global = true, env = "DATAPIN_OUTPUT", value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+    /// Says more: -v what is tried again, -vv every step.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// For people or for machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// JSON, with `schema` in it.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Deploys a data version through a pipeline.
+    Deploy(Deploy),
+    /// Brings an environment back to a verified set.
+    Rollback(Rollback),
+    /// Cancels a run: it rolls back.
+    Cancel(Cancel),
+    /// Continues a run that another process left.
+    Resume(Resume),
+    /// Finishes what others left; made to be a scheduled job.
+    Reconcile(Reconcile),
+    /// Shows and changes the queue.
+    #[command(subcommand)]
+    Queue(Queue),
+    /// Keeps a version out of environments.
+    Reject(Reject),
+    /// Lets a rejected version in again.
+    Allow(Allow),
+    /// Shows what every environment is on.
+    Status(Status),
+    /// Shows how runs ended.
+    History(History),
+    /// Checks the configuration and whether every pin resolves.
+    Check,
+    /// Writes a starting datapin.toml and creates the queue.
+    Init(Init),
+    /// Prints the JSON schema of datapin.toml.
+    Schema,
+    /// Prints completions for a shell.
+    Completions {
+        /// Shell.
+        shell: clap_complete::Shell,
+    },
+    /// Prints the manual page.
+    Man,
+    /// Runs the real thing on a repository of its own.
+    Demo(Demo),
+    /// A part of the demo.
+    #[command(subcommand, hide = true)]
+    DemoPart(DemoPart),
+}
+
+/// Deploys a data version through a pipeline.
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// Pipeline of datapin.toml.
+    #[arg(env = "DATAPIN_PIPELINE")]
+    pub pipeline: String,
+    /// Data version.
+    #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
+    pub version: String,
+    /// Changes a settable value in the same commit.
+    #[arg(long = "set", env = "DATAPIN_SET", value_name = "SERVICE:PATH=VALUE", value_delimiter = ';')]
+    pub set: Vec<String>,
+    /// Prints the plan, and writes nothing.
+    #[arg(long, env = "DATAPIN_DRY_RUN")]
+    pub dry_run: bool,
+}
+
+/// Brings an environment back to a verified set.
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// Environment.
+    #[arg(env = "DATAPIN_ENVIRONMENT")]
+    pub environment: String,
+    /// Dataset, where the environment has more than one.
+    #[arg(long, env = "DATAPIN_DATASET")]
+    pub dataset: Option<String>,
+    /// Goes to the newest set of this version.
+    #[arg(long, env = "DATAPIN_TO", value_name = "VERSION")]
+    pub to: Option<String>,
+    /// Rejects the version that is left.
+    #[arg(long)]
+    pub reject: bool,
+    /// Also where a person froze the environment.
+    #[arg(long)]
+    pub force: bool,
+    /// Cancels a run that is active there.
+    #[arg(long)]
+    pub cancel_running: bool,
+}
+
+/// Cancels a run.
+#[derive(Debug, Args)]
+pub struct Cancel {
+    /// Run id, its last six characters, or number; without it the only one there is.
+    #[arg(env = "DATAPIN_RUN")]
+    pub run: Option<String>,
+    /// Why.
+    #[arg(long, default_value = "asked for")]
+    pub reason: String,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+}
+
+/// Continues a run.
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// Run id, its last six characters, or number; without it the only one there is.
+    #[arg(env = "DATAPIN_RUN")]
+    pub run: Option<String>,
+    /// Does not wait until its old driver has been silent for `ttl`.
+    #[arg(long)]
+    pub force: bool,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+}
+
+/// Finishes what others left.
+#[derive(Debug, Args)]
+pub struct Reconcile {
+    /// Only this environment.
+    #[arg(long, env = "DATAPIN_ENVIRONMENT")]
+    pub environment: Option<String>,
+}
+
+/// Shows and changes the queue.
+#[derive(Debug, Subcommand)]
+pub enum Queue {
+    /// Who holds what, who waits, what is frozen.
+    Show {
+        /// Name of the queue in datapin.toml.
+        #[arg(long, default_value = "default")]
+        queue: String,
+    },
+    /// Takes a waiting run out of the line.
+    Leave {
+        /// Run id, its last six characters, or number.
+        run: String,
+        /// Name of the queue in datapin.toml.
+        #[arg(long, default_value = "default")]
+        queue: String,
+    },
+    /// Lets nothing be deployed to an environment.
+    Freeze {
+        /// Environment.
+        environment: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// How long, like 2h; without it until `thaw`.
+        #[arg(long = "for", value_name = "TIME")]
+        duration: Option<String>,
+    },
+    /// Lifts a freeze.
+    Thaw {
+        /// Environment.
+        environment: String,
+        /// Also one that carries unfinished work.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// Keeps a version out.
+#[derive(Debug, Args)]
+pub struct Reject {
+    /// Dataset.
+    pub dataset: String,
+    /// Version.
+    #[arg(allow_hyphen_values = true)]
+    pub version: String,
+    /// Only this environment; without it all that the dataset has.
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// Why.
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// Lets a version in again.
+#[derive(Debug, Args)]
+pub struct Allow {
+    /// Dataset.
+    pub dataset: String,
+    /// Version.
+    #[arg(allow_hyphen_values = true)]
+    pub version: String,
+    /// Only this environment; without it all that the dataset has.
+    #[arg(long)]
+    pub environment: Option<String>,
+}
+
+/// Shows what every environment is on.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Only this environment.
+    #[arg(long)]
+    pub environment: Option<String>,
+}
+
+/// Shows how runs ended.
+#[derive(Debug, Args)]
+pub struct History {
+    /// Only runs of this environment.
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// How many.
+    #[arg(long, short = 'n', default_value_t = 20)]
+    pub limit: usize,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+}
+
+/// Writes a starting configuration and creates the queue.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Writes the file even if it is there, and creates a queue even where runs left commits.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Runs the real thing on a repository of its own.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Scenario; `list` names them.
+    #[arg(default_value = "int-success")]
+    pub scenario: String,
+    /// Directory for repository and logs; without it a new temporary one. It is kept.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// A part of the demo: what is simulated.
+#[derive(Debug, Subcommand)]
+pub enum DemoPart {
+    /// The GitOps agent: follows branches and rolls services out.
+    Agent {
+        /// Directory of the demo.
+        dir: PathBuf,
+    },
+    /// Answers what a service runs.
+    Observe {
+        /// Directory of the demo.
+        dir: PathBuf,
+    },
+    /// A gate.
+    Gate {
+        /// Directory of the demo.
+        dir: PathBuf,
+    },
+    /// The chat.
+    Chat {
+        /// Directory of the demo.
+        dir: PathBuf,
+    },
+}

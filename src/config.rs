@@ -1,7 +1,30 @@
 //! Configuration: what `datapin.toml` says, checked and resolved.
 //!
 //! [`load`] turns the text of a file into a [`Config`] or into every error found in it at once. The types
-//! here hold what the rest of the program needs; the file's own shape is in `config/raw.rs`.
+//! here hold what the rest of the program needs; the file's own shape is in `config/key.rs`.
+
+mod check;
+mod error;
+mod form;
+mod key;
+mod parse;
+mod raw;
+mod resolve;
+mod schema;
+mod secret;
+mod set;
+mod starter;
+mod suggest;
+mod template;
+
+pub use error::{ConfigError, ConfigErrors, FileFault, Problem};
+pub use parse::load;
+pub use resolve::UnknownName;
+pub use schema::schema;
+pub use secret::SecretError;
+pub use set::{SetError, SetValue};
+pub use starter::{Found, Starter, starter};
+pub use template::{Facts, fill};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -55,6 +55,31 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// All of them.
+    pub const ALL: [Exit; 14] = [
+        Exit::Ok,
+        Exit::Damage,
+        Exit::Usage,
+        Exit::Unreachable,
+        Exit::DeploymentFailed,
+        Exit::GateFailed,
+        Exit::RollbackFailed,
+        Exit::Superseded,
+        Exit::GaveUpWaiting,
+        Exit::NotAllowed,
+        Exit::Cancelled,
+        Exit::NotRecorded,
+        Exit::TakenOver,
+        Exit::Stopped,
+    ];
+
+    /// How a process ended that ended with this number; a signal or any other number is damage.
+    pub fn from_code(code: Option<i32>) -> Self {
+        Self::ALL.into_iter().find(|exit| Some(i32::from(exit.code())) == code).unwrap_or(Exit::Damage)
+    }
+}
+
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())

@@ -12,6 +12,7 @@ pub mod exit;
 pub mod gate;
 pub mod notify;
 pub mod plan;
+pub mod process;
 pub mod queue;
 pub mod repo;
 pub mod report;

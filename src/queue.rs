@@ -7,12 +7,17 @@ pub mod environment;
 pub mod history;
 pub mod intent;
 pub mod line;
+pub mod page;
 pub mod rules;
+pub mod store;
 pub mod ticket;
+pub mod tree;
 
 pub use environment::*;
 pub use history::*;
 pub use intent::*;
 pub use line::*;
 pub use rules::*;
+pub use store::*;
 pub use ticket::*;
+pub use tree::TreeError;

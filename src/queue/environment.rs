@@ -74,10 +74,11 @@ impl DatasetFile {
         self.verified.drain(..excess);
     }
 
-    /// Marks every good set after `reached` as taken back, and `reached` as good.
+    /// Marks every good set after `reached` as taken back, and `reached` as good. A set that is not in the
+    /// record was never verified: it changes nothing.
     pub fn go_back_to(&mut self, reached: &VerifiedSet) {
         let same = |set: &VerifiedSet| set.run == reached.run && set.version == reached.version;
-        let Some(at) = self.verified.iter().rposition(same) else { return self.add(reached.clone()) };
+        let Some(at) = self.verified.iter().rposition(same) else { return };
         self.verified[at].standing = Standing::Good;
         for later in &mut self.verified[at + 1..] {
             later.standing = Standing::TakenBack;
@@ -107,6 +108,38 @@ pub struct VerifiedSet {
 }
 
 impl VerifiedSet {
+    /// A set that a run verifies now.
+    pub fn new(version: &str, values: Vec<SetValue>, commit: CommitId, run: &RunId, at: Timestamp) -> Self {
+        Self {
+            version: version.to_owned(),
+            values,
+            commit,
+            run: run.clone(),
+            at,
+            standing: Standing::Good,
+            unknown: Unknown::new(),
+        }
+    }
+
+    /// What stood there before a run that left its environment without ever having verified anything.
+    ///
+    /// `None` if that run never came to write anything.
+    pub fn before(carried: &Carried, at: Timestamp) -> Option<Self> {
+        let pins = carried.part.pins.iter();
+        let values: Vec<SetValue> = pins
+            .map(|pin| SetValue {
+                service: pin.service.clone(),
+                place: pin.place.clone(),
+                role: pin.role,
+                text: pin.before.text.clone(),
+            })
+            .collect();
+        let version = values.iter().find(|value| value.role == Role::Pin);
+        let version = version.map(|value| value.text.clone()).unwrap_or_default();
+        let commit = carried.part.intents.first()?.parent.clone();
+        Some(Self { standing: Standing::TakenBack, ..Self::new(&version, values, commit, &carried.run, at) })
+    }
+
     /// The value at a place, if the set has it.
     pub fn value(&self, place: &Place) -> Option<&SetValue> {
         self.values.iter().find(|value| value.place == *place)

@@ -61,6 +61,7 @@ impl Outcome {
                 CauseKind::NotAllowed => Exit::NotAllowed,
                 CauseKind::Cancelled => Exit::Cancelled,
                 CauseKind::Abandoned => Exit::TakenOver,
+                CauseKind::Unreachable => Exit::Unreachable,
             },
             Outcome::Withdrawn { .. } => Exit::Superseded,
             Outcome::GaveUp => Exit::GaveUpWaiting,

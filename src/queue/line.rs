@@ -74,93 +74,58 @@ pub fn next(queue: &Queue, me: u64, silence: &Silence, patience: Patience) -> Ne
     }
     let silent = |number: u64| silence.of.get(&number).copied().unwrap_or_default();
     let idle = |number: u64| silence.entitled.get(&number).copied().unwrap_or_default();
-    for holder in ahead.iter().filter(|other| other.state.holds()) {
-        let between = between(queue, holder, mine).next();
-        if between.is_none() && silent(holder.number) >= patience.ttl {
-            return Next::TakeOver { number: holder.number, seen: holder.driver.clone() };
+    for other in in_the_way(queue, ahead) {
+        if other.state.holds() {
+            if first_behind(queue, other, me, &idle, patience) && silent(other.number) >= patience.ttl {
+                return Next::TakeOver { number: other.number, seen: other.driver.clone() };
+            }
+        } else if idle(other.number) >= patience.start_grace {
+            return Next::Drop { number: other.number };
         }
     }
-    let idler = in_the_way(queue, mine)
-        .into_iter()
-        .filter(|other| !other.state.holds())
-        .find(|other| idle(other.number) >= patience.start_grace);
-    match idler {
-        Some(idler) => Next::Drop { number: idler.number },
-        None => Next::Wait { position },
-    }
+    Next::Wait { position }
 }
 
-/// Everyone whom `mine` waits for: who is ahead of it, who is ahead of those, and who comes before it where a holder has
-/// to be taken over. They need not have an environment in common with it.
-fn in_the_way<'a>(queue: &'a Queue, mine: &Ticket) -> Vec<&'a Ticket> {
-    let mut all: Vec<&Ticket> = queue.ahead(mine);
+/// Who is ahead, then who keeps those of them waiting that wait, and so on: these need not have an environment in common
+/// with whom they keep waiting in the end.
+fn in_the_way<'q>(queue: &'q Queue, ahead: Vec<&'q Ticket>) -> Vec<&'q Ticket> {
+    let mut all = ahead;
     let mut at = 0;
-    while let Some(&other) = all.get(at) {
-        let more: Vec<&Ticket> = match other.state.holds() {
-            true => between(queue, other, mine).collect(),
-            false => queue.ahead(other),
-        };
-        for ticket in more {
-            if ticket.number != mine.number && !all.iter().any(|known| known.number == ticket.number) {
-                all.push(ticket);
+    while let Some(&waiting) = all.get(at) {
+        at += 1;
+        if waiting.state.holds() {
+            continue;
+        }
+        for other in queue.ahead(waiting) {
+            if !other.state.holds() && !all.iter().any(|known| known.number == other.number) {
+                all.push(other);
             }
         }
-        at += 1;
     }
     all
 }
 
-/// What is left without anybody who cares for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mend {
-    /// A holder is abandoned: carry it on.
-    TakeOver {
-        /// That ticket.
-        number: u64,
-        /// Its driver as it was seen.
-        seen: Driver,
-    },
-    /// A waiting ticket does not use its turn: take it out of the line.
-    Drop {
-        /// That ticket.
-        number: u64,
-    },
-}
-
-/// What an observer without a ticket of its own (`reconcile`) does next; `None` if nothing is abandoned.
-pub fn mend(queue: &Queue, silence: &Silence, patience: Patience) -> Option<Mend> {
-    let long = |of: &BTreeMap<u64, Duration>, number: u64, limit: Duration| {
-        of.get(&number).is_some_and(|silent| *silent >= limit)
-    };
-    let abandoned = queue
-        .tickets
-        .values()
-        .find(|ticket| ticket.state.holds() && long(&silence.of, ticket.number, patience.ttl))
-        .map(|ticket| Mend::TakeOver { number: ticket.number, seen: ticket.driver.clone() });
-    let idle = || {
-        queue
-            .tickets
-            .values()
-            .find(|ticket| {
-                !ticket.state.holds() && long(&silence.entitled, ticket.number, patience.start_grace)
-            })
-            .map(|ticket| Mend::Drop { number: ticket.number })
-    };
-    abandoned.or_else(idle)
-}
-
-/// Waiting tickets that come before `mine` where `holder` is to be taken over.
-fn between<'a>(queue: &'a Queue, holder: &Ticket, mine: &Ticket) -> impl Iterator<Item = &'a Ticket> {
+/// Whether every waiting ticket that waits for `holder` is behind `me`, or does not use its turn.
+fn first_behind(
+    queue: &Queue,
+    holder: &Ticket,
+    me: u64,
+    idle: &impl Fn(u64) -> Duration,
+    patience: Patience,
+) -> bool {
+    let Some(mine) = queue.tickets.get(&me) else { return false };
     let rank = |ticket: &Ticket| (ticket.priority, ticket.number);
-    queue
+    !queue
         .tickets
         .values()
-        .filter(move |other| !other.state.holds() && other.meets(holder) && rank(other) < rank(mine))
+        .filter(|other| !other.state.holds() && other.meets(holder) && rank(other) < rank(mine))
+        .any(|other| idle(other.number) < patience.start_grace)
 }
 
 /// Watches a queue and counts silences by the observer's own clock.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
+    looked: Duration,
     drivers: BTreeMap<u64, (Driver, Duration)>,
     entitled: BTreeMap<u64, Duration>,
 }
@@ -168,6 +133,7 @@ pub struct Watch {
 impl Watch {
     /// Takes in what the queue says at `now` (any monotonic clock) and returns the silences.
     pub fn look(&mut self, queue: &Queue, now: Duration, patience: Patience) -> Silence {
+        self.forgive(now, patience);
         let of = self.silent(queue, now);
         let may_act = |ticket: &Ticket| {
             queue.ahead(ticket).iter().all(|other| {
@@ -183,6 +149,16 @@ impl Watch {
             .collect();
         let entitled = self.entitled.iter().map(|(number, since)| (*number, now - *since)).collect();
         Silence { of, entitled }
+    }
+
+    /// What was not observed is no silence: after an outage that hit everybody, counting goes on where it was.
+    fn forgive(&mut self, now: Duration, patience: Patience) {
+        let gap = now.saturating_sub(self.looked);
+        self.looked = now;
+        if gap > patience.ttl / 3 {
+            self.drivers.values_mut().for_each(|(_, since)| *since += gap);
+            self.entitled.values_mut().for_each(|since| *since += gap);
+        }
     }
 
     fn silent(&mut self, queue: &Queue, now: Duration) -> BTreeMap<u64, Duration> {

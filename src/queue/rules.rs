@@ -298,7 +298,7 @@ impl Queue {
     }
 
     /// A rollback's commit point: the set that was reached becomes the current one, the sets after it are
-    /// taken back, and the environment thaws.
+    /// taken back, and a freeze that carried work of this dataset thaws.
     pub fn restore(
         &mut self,
         number: u64,
@@ -310,7 +310,11 @@ impl Queue {
         self.environment_mut(environment)?;
         let dataset = self.commit_point(number, epoch, at)?;
         let file = self.environment_mut(environment)?;
-        file.freeze = None;
+        let ours =
+            |freeze: &Freeze| freeze.origin.carried().is_some_and(|carried| carried.dataset == dataset);
+        if file.freeze.as_ref().is_some_and(ours) {
+            file.freeze = None;
+        }
         file.datasets.entry(dataset).or_default().go_back_to(reached);
         Ok(())
     }
@@ -324,12 +328,14 @@ impl Queue {
         freezes: Vec<(String, Freeze)>,
         at: Timestamp,
     ) -> Result<(), Refusal> {
-        let who = self.driven(number, epoch)?.driver.who.clone();
+        let ticket = self.driven(number, epoch)?.clone();
         for (name, freeze) in freezes {
-            if let Some(file) = self.environments.get_mut(&name) {
-                file.freeze = Some(freeze);
+            if let Some(part) = ticket.part(&name) {
+                let new = || EnvironmentFile::new(part.identity.clone());
+                self.environments.entry(name).or_insert_with(new).freeze = Some(freeze);
             }
         }
+        let who = ticket.driver.who;
         self.close(number, outcome, &who, at);
         Ok(())
     }

@@ -105,9 +105,15 @@ pub enum RunKind {
         /// The version asked for; `None` means the last verified one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<String>,
+        /// The run whose unfinished work it finishes; nothing is left to do once that is done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mends: Option<RunId>,
         /// Whether the version that is left is rejected.
         reject: Rejection,
-        /// Whether a person's freeze is overridden.
+        /// The version that is left, once the run has looked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<String>,
+        /// What a person's freeze means to it.
         #[serde(default)]
         frozen: FrozenBy,
     },
@@ -271,6 +277,8 @@ pub enum CauseKind {
     Cancelled,
     /// Its driver fell silent, and another carried it on.
     Abandoned,
+    /// An outside system was out of reach before anything was written.
+    Unreachable,
 }
 
 /// A stage of the run.

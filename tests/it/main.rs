@@ -1,7 +1,8 @@
 //! Everything that is tested through the library and the real binary, in one program.
-#![allow(missing_docs, clippy::print_stdout, clippy::print_stderr)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod agent;
+mod chat;
 mod cli;
 mod config;
 mod demo;

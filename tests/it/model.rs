@@ -1,7 +1,6 @@
 //! The queue's protocol, model-checked: every interleaving of a few processes, with the product's own rules.
 //!
 //! `DATAPIN_MODEL=full` explores the larger configurations as well.
-#![expect(clippy::expect_used)]
 
 mod act;
 mod drive;

@@ -9,6 +9,7 @@ use stateright::{Model, Property};
 
 use super::graph::{Edge, Graph};
 use super::setup::{NOW, Role, Setup};
+use super::sight::Mend;
 use super::world::{Board, Boards, Drive, End, Pc, Step, World};
 
 /// A configuration to explore, and what was met on the way.
@@ -31,7 +32,7 @@ pub enum Act {
     /// A process does what comes next.
     Go(usize),
     /// A process takes somebody for dead.
-    Suspect(usize, Mend),
+    Suspect(usize, Mend, Belief),
     /// A process dies.
     Crash(usize),
     /// A driver's push breaks off; whether it reached the server shows later.
@@ -46,6 +47,13 @@ pub enum Act {
     Land(usize),
     /// Somebody else commits something else to a target branch.
     Stranger(usize),
+}
+
+/// Whether somebody who is taken for dead is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Belief {
+    Right,
+    Wrong,
 }
 
 impl Protocol {
@@ -92,9 +100,10 @@ impl Protocol {
         let board: &Board = &world.queue;
         for sighting in board.sightings().iter().filter(|sighting| sighting.observer == observer) {
             let wrong = sighting.silent.is_some_and(|number| world.driven(number))
-                || sighting.idle.is_some_and(|number| world.attended(number));
-            if !wrong || world.left.suspicions > 0 {
-                acts.push(Act::Suspect(bot, sighting.mend.clone()));
+                || sighting.idle.iter().any(|number| world.attended(*number));
+            let belief = if wrong { Belief::Wrong } else { Belief::Right };
+            if belief == Belief::Right || world.left.suspicions > 0 {
+                acts.push(Act::Suspect(bot, sighting.mend.clone(), belief));
             }
         }
     }
@@ -145,24 +154,15 @@ impl Protocol {
         world.tidy();
     }
 
-    fn suspect(&self, world: &mut World, bot: usize, mend: Mend) {
+    fn suspect(&self, world: &mut World, bot: usize, mend: Mend, belief: Belief) {
+        if belief == Belief::Wrong {
+            world.left.suspicions -= 1;
+            self.meet("false suspicion");
+        }
         let home = world.bots[bot].home();
         match mend {
-            Mend::TakeOver { number, seen } => {
-                if world.driven(number) {
-                    world.left.suspicions -= 1;
-                    self.meet("false suspicion");
-                }
-                world.bots[bot] = Pc::Take { number, seen, home };
-            }
+            Mend::TakeOver { number, seen } => world.bots[bot] = Pc::Take { number, seen, home },
             Mend::Drop { number } => {
-                let holders = world.queue.tickets.values().filter(|ticket| ticket.state.holds());
-                let blocked = world.queue.ticket(number).is_ok_and(|dropped| {
-                    holders.filter(|holder| holder.meets(dropped)).any(|holder| world.driven(holder.number))
-                });
-                if world.attended(number) || blocked {
-                    world.left.suspicions = world.left.suspicions.saturating_sub(1);
-                }
                 self.meet("drop");
                 let outcome = Outcome::Dropped { reason: String::new() };
                 let left = self.write(world, |queue| queue.leave(number, outcome, "", NOW));
@@ -175,7 +175,7 @@ impl Protocol {
         let mut world = last.clone();
         match act {
             Act::Go(bot) => self.go(&mut world, *bot)?,
-            Act::Suspect(bot, mend) => self.suspect(&mut world, *bot, mend.clone()),
+            Act::Suspect(bot, mend, belief) => self.suspect(&mut world, *bot, mend.clone(), *belief),
             Act::Crash(bot) => self.crash(&mut world, *bot),
             Act::BreakOff(bot) => self.break_off(&mut world, *bot)?,
             Act::Unheard(bot) => self.unheard(&mut world, *bot)?,
@@ -236,8 +236,8 @@ impl Model for Protocol {
     fn next_state(&self, last: &World, act: Act) -> Option<World> {
         let world = self.perform(last, &act).filter(|world| world != last)?;
         let misfortune = match &act {
-            Act::Go(_) | Act::Land(_) => false,
-            Act::Suspect(..) => world.left != last.left,
+            Act::Go(_) | Act::Land(_) | Act::Suspect(_, _, Belief::Right) => false,
+            Act::Suspect(_, _, Belief::Wrong) => true,
             Act::Crash(_) | Act::BreakOff(_) | Act::Unheard(_) => true,
             Act::Cancel(_) | Act::Fail(_) | Act::Stranger(_) => true,
         };

@@ -4,7 +4,7 @@ use datapin::queue::*;
 
 use super::act::Protocol;
 use super::setup::{Kind, NOW, Role, index, number};
-use super::world::{Drive, Ending, Pc, Step, World};
+use super::world::{Drive, Ending, Pc, Step, Way, World};
 
 /// The version that a ticket pins.
 pub fn current(ticket: &Ticket) -> u8 {
@@ -59,7 +59,7 @@ impl Protocol {
         let Some(first) = self.branch_after(world, &drive, None) else {
             return self.stop(world, bot, &drive);
         };
-        let drive = Drive { way: Direction::Back, ..drive };
+        let drive = Drive { way: Way::Back, ..drive };
         let change = |ticket: &mut Ticket| ticket.state = State::RollingBack { cause: cause(kind) };
         self.decide(world, bot, drive, Step::Look { branch: first }, change);
     }
@@ -85,11 +85,11 @@ impl Protocol {
 
     fn synced(&self, world: &mut World, bot: usize, drive: Drive) {
         let Some(ticket) = record(&world.queue, &drive) else { return self.stop(world, bot, &drive) };
-        let step = match (drive.way, kind(ticket)) {
-            (Direction::Forward, _) | (Direction::Back, Kind::Rollback) => {
+        let step = match drive.way {
+            Way::Forward => {
                 Step::Recheck { branch: self.branches(ticket).min().expect("it has an environment") }
             }
-            (Direction::Back, Kind::Deploy) => Step::Finish(Ending::Back),
+            Way::Back => Step::Finish(Ending::Back),
         };
         self.at(world, bot, drive, step);
     }
@@ -98,9 +98,11 @@ impl Protocol {
     pub fn fail(&self, world: &mut World, bot: usize) -> Option<()> {
         let Pc::Drive(drive) = world.bots[bot].clone() else { return None };
         world.left.failures -= 1;
+        // A rollback that does not reach its goal has nothing else to go back to.
+        let is_rollback = world.queue.ticket(drive.number).is_ok_and(|ticket| kind(ticket) == Kind::Rollback);
         match drive.way {
-            Direction::Forward => self.turn(world, bot, drive, CauseKind::Deployment),
-            Direction::Back => self.at(world, bot, drive, Step::Finish(Ending::Failed)),
+            Way::Forward if !is_rollback => self.turn(world, bot, drive, CauseKind::Deployment),
+            Way::Forward | Way::Back => self.at(world, bot, drive, Step::Finish(Ending::Failed)),
         }
         Some(())
     }

@@ -6,7 +6,7 @@ use datapin::repo::CommitId;
 use super::act::Protocol;
 use super::drive::{current, kind, record};
 use super::setup::{Kind, Mutation, index, number};
-use super::world::{Branch, Drive, Ending, Pc, Push, Step, World, on};
+use super::world::{Branch, Drive, Ending, Pc, Push, Step, Way, World, on};
 
 impl Protocol {
     /// The fence, (1): the tip, what became of the intents, and the commit that is due.
@@ -16,7 +16,7 @@ impl Protocol {
         let queue = world.queue.clone();
         let Some(ticket) = record(&queue, &drive) else { return self.stop(world, bot, &drive) };
         let is_cancelled = ticket.cancel.is_some() && kind(ticket) == Kind::Deploy;
-        if is_cancelled && drive.way == Direction::Forward && ticket.state != State::Verified {
+        if is_cancelled && drive.way == Way::Forward && ticket.state != State::Verified {
             self.meet("cancelled at work");
             return self.turn(world, bot, drive, CauseKind::Cancelled);
         }
@@ -25,12 +25,15 @@ impl Protocol {
         let wanted = self.wanted(ticket, &drive, bot, branch, seen);
         let judged: Vec<(CommitId, Fate)> = on(&self.setup, ticket, branch)
             .filter(known)
-            .flat_map(|part| part.open().chain(carried(world, part)))
+            .flat_map(|part| part.open())
             .map(|intent| (intent.commit.clone(), self.judged(intent, branch, seen)))
             .collect();
-        let content = if wanted == seen.values { Content::AsWanted } else { Content::Differs };
-        let Some(action) = due(drive.way, content, judged.iter().map(|(_, fate)| *fate)) else {
-            return self.in_place(world, bot, drive, branch);
+        let is_open = judged.iter().any(|(_, fate)| *fate == Fate::Open);
+        let action = match (wanted == seen.values, drive.way) {
+            (false, Way::Forward) => Action::Pin,
+            (false, Way::Back) => Action::Revert,
+            (true, _) if is_open => Action::Settle,
+            (true, _) => return self.in_place(world, bot, drive, branch),
         };
         let Drive { number, epoch, .. } = drive;
         let nth = on(&self.setup, ticket, branch).map(|part| part.intents.len()).max().unwrap_or_default();
@@ -40,11 +43,7 @@ impl Protocol {
 
     fn judged(&self, intent: &Intent, at: usize, seen: &Branch) -> Fate {
         let tip = seen.tip(at);
-        let shown = match seen.landed.contains(&intent.commit) {
-            true => Seen::Commit,
-            false => Seen::Tip(&tip),
-        };
-        match (judge(intent, shown), self.setup.mutation) {
+        match (judge(intent, &tip, seen.landed.contains(&intent.commit)), self.setup.mutation) {
             (Fate::Open, Some(Mutation::NoSettling)) => Fate::Dead,
             (fate, _) => fate,
         }
@@ -66,12 +65,11 @@ impl Protocol {
                 continue;
             }
             let goal = part.goal.as_ref().map(|goal| number(&goal.version)).expect("written at the start");
-            let is_ours = || seen.values[at] == current(ticket);
-            match (drive.way, kind(ticket)) {
-                (Direction::Forward, _) => values[at] = current(ticket),
-                (Direction::Back, Kind::Rollback) => values[at] = goal,
-                (Direction::Back, Kind::Deploy) if is_ours() => values[at] = goal,
-                (Direction::Back, Kind::Deploy) => {}
+            match (kind(ticket), drive.way) {
+                (Kind::Rollback, _) => values[at] = goal,
+                (Kind::Deploy, Way::Forward) => values[at] = current(ticket),
+                (Kind::Deploy, Way::Back) if seen.values[at] == current(ticket) => values[at] = goal,
+                (Kind::Deploy, Way::Back) => {}
             }
         }
         values
@@ -110,8 +108,11 @@ impl Protocol {
         };
         let change = |ticket: &mut Ticket| {
             for part in ticket.parts_mut().filter(here) {
-                part.note(judged);
-                part.intend(intent.clone());
+                note(part, judged);
+                // Whoever did not hear back writes the same once more.
+                if !part.intents.contains(&intent) {
+                    part.intents.push(intent.clone());
+                }
             }
             if let State::Started = ticket.state {
                 ticket.state = State::Deploying { stage: 0, step: StageStep::Pin };
@@ -157,8 +158,11 @@ impl Protocol {
     }
 }
 
-/// Open intents of an earlier run that an environment's freeze carries.
-fn carried<'a>(world: &'a World, part: &EnvironmentPart) -> impl Iterator<Item = &'a Intent> {
-    let carried = world.frozen(index(&part.identity.name)).and_then(|freeze| freeze.origin.carried());
-    carried.into_iter().flat_map(|carried| carried.part.open())
+/// Writes what became of intents, each by its commit: its place may be another by now.
+fn note(part: &mut EnvironmentPart, judged: &[(CommitId, Fate)]) {
+    for intent in part.intents.iter_mut().filter(|intent| intent.fate == Fate::Open) {
+        if let Some((_, fate)) = judged.iter().find(|(commit, _)| *commit == intent.commit) {
+            intent.fate = *fate;
+        }
+    }
 }

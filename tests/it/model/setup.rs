@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use datapin::queue::*;
-use datapin::repo::CommitId;
 use jiff::Timestamp;
 
 /// The environments of the model.
@@ -16,7 +15,7 @@ pub const DATASET: &str = "d";
 pub const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 /// Limits by the observers' clocks; whether they are reached is a choice of the model.
 pub const PATIENCE: Patience =
-    Patience { ttl: Duration::from_secs(300), start_grace: Duration::from_secs(120) };
+    Patience { ttl: Duration::from_secs(300), start_grace: Duration::from_secs(100) };
 
 /// One configuration.
 #[derive(Debug, Clone)]
@@ -148,7 +147,7 @@ pub fn verified(version: u8, run: &str) -> VerifiedSet {
     VerifiedSet {
         version: version.to_string(),
         values: Vec::new(),
-        commit: CommitId(String::new()),
+        commit: "0".repeat(40).parse().expect("40 digits"),
         run: RunId(run.to_owned()),
         at: NOW,
         standing: Standing::Good,
@@ -161,7 +160,7 @@ pub fn number(version: &str) -> u8 {
 }
 
 fn rollback(to: Option<String>) -> RunKind {
-    RunKind::Rollback { to, reject: Rejection::Keep, frozen: FrozenBy::Obey }
+    RunKind::Rollback { to, mends: None, reject: Rejection::Keep, left: None, frozen: FrozenBy::Obey }
 }
 
 fn ticket(

@@ -1,11 +1,13 @@
 //! A process without a ticket that it drives: it enters, waits, starts, takes over.
 
+use datapin::event::Direction;
 use datapin::queue::*;
+use datapin::run::step;
 
 use super::act::Protocol;
 use super::drive::current;
 use super::setup::{DATASET, Job, Mutation, NAMES, NOW, Role, index, verified};
-use super::world::{Drive, End, Fault, Pc, Step, World};
+use super::world::{Drive, End, Fault, Pc, Step, Way, World};
 
 /// Where a process begins.
 pub fn begin(role: &Role) -> Pc {
@@ -88,23 +90,24 @@ impl Protocol {
                 true => start_by_order(queue, number, &who)?,
                 false => queue.start(number, &who, NOW)?,
             };
-            let goals = goals(queue, number)?;
-            let goals = goals.into_iter().cycle();
+            let (goals, open) = (goals(queue, number)?, open_work(queue, number)?);
             queue.decide(number, epoch, |ticket| {
-                ticket.parts_mut().zip(goals).for_each(|(part, goal)| part.goal = goal)
+                for ((part, goal), open) in ticket.parts_mut().zip(goals).zip(open) {
+                    part.goal = goal;
+                    part.intents.extend(open);
+                }
             })?;
             Ok(epoch)
         });
         let epoch = epoch.expect("`next` said that it may start");
         let ticket = world.queue.ticket(number).expect("it was just written");
-        let way = direction(ticket, Carrier::Itself);
         let frozen = ticket.parts().any(|part| world.frozen(index(&part.identity.name)).is_some());
         let step = match (&ticket.kind, frozen) {
             (RunKind::Deploy, true) => Step::Finish(super::world::Ending::Back),
             (RunKind::Deploy, false) | (RunKind::Rollback { .. }, _) => self.first_look(ticket),
         };
         self.meet("start");
-        world.bots[bot] = Pc::Drive(Drive { number, epoch, home: Some(number), way, step });
+        world.bots[bot] = Pc::Drive(Drive { number, epoch, home: Some(number), way: Way::Forward, step });
     }
 
     fn gone(&self, world: &mut World, bot: usize, number: u64) {
@@ -122,22 +125,21 @@ impl Protocol {
     }
 
     fn take(&self, world: &mut World, bot: usize, number: u64, seen: &Driver, home: Option<u64>) {
-        let carrier = if home == Some(number) { Carrier::Itself } else { Carrier::Another };
         let taken = self.write(world, |queue| queue.take(number, seen, &bot.to_string()));
         world.bots[bot] = match taken {
             Err(_) if home == Some(number) => Pc::Wait { number },
             Err(_) => self.rest(bot, number, home),
             Ok(epoch) => {
                 let ticket = world.queue.ticket(number).expect("it was just written");
-                let way = direction(ticket, carrier);
-                self.meet(match (way, carrier) {
-                    (Direction::Forward, Carrier::Itself) => "rejoined, forward",
-                    (Direction::Forward, Carrier::Another) => "taken over, forward",
-                    (Direction::Back, _) => "taken over, back",
+                let way = way_of(ticket, home);
+                self.meet(match (way, home == Some(number)) {
+                    (Way::Forward, true) => "rejoined, forward",
+                    (Way::Forward, false) => "taken over, forward",
+                    (Way::Back, _) => "taken over, back",
                 });
                 let turned = matches!(ticket.state, State::RollingBack { .. });
                 let step = match (&ticket.kind, way) {
-                    (RunKind::Deploy, Direction::Back) if !turned => Step::Turn,
+                    (RunKind::Deploy, Way::Back) if !turned => Step::Turn,
                     _ => self.first_look(ticket),
                 };
                 Pc::Drive(Drive { number, epoch, home, way, step })
@@ -175,6 +177,28 @@ fn waits_before<'a>(queue: &'a Queue, mine: &Ticket) -> Option<&'a Ticket> {
         let common = other.parts().any(|part| mine.part(&part.identity.name).is_some());
         common && (other.priority, other.number) < (mine.priority, mine.number)
     })
+}
+
+/// Which way a run is carried on: its own process goes where the record says, another one where the rules say.
+fn way_of(ticket: &Ticket, home: Option<u64>) -> Way {
+    let is_itself = home == Some(ticket.number);
+    match (step::step(ticket), step::direction(ticket)) {
+        (step::Step::Back, _) => Way::Back,
+        (_, Direction::Forward) => Way::Forward,
+        (_, Direction::Back) if is_itself => Way::Forward,
+        (_, Direction::Back) => Way::Back,
+    }
+}
+
+/// What an earlier run left open behind a freeze, by the parts of a ticket: only to be settled.
+fn open_work(queue: &Queue, number: u64) -> Result<Vec<Vec<Intent>>, Refusal> {
+    let left = |part: &EnvironmentPart| {
+        let freeze = queue.environment(&part.identity.name).and_then(|file| file.freeze.as_ref());
+        let carried = freeze.and_then(|freeze| freeze.origin.carried());
+        let open = carried.into_iter().flat_map(|carried| carried.part.open());
+        open.map(|intent| Intent { action: Action::Settle, ..intent.clone() }).collect()
+    };
+    Ok(queue.ticket(number)?.parts().map(left).collect())
 }
 
 /// What each part of a ticket goes back to.

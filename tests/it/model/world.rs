@@ -68,7 +68,7 @@ impl std::fmt::Debug for Board {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for ticket in self.tickets.values() {
             let intents: Vec<_> =
-                ticket.parts().flat_map(|part| &part.intents).map(|i| (&i.commit.0, i.fate)).collect();
+                ticket.parts().flat_map(|part| &part.intents).map(|i| (i.commit.as_str(), i.fate)).collect();
             let epoch = ticket.driver.epoch;
             write!(f, "#{} {} epoch {epoch} {:?} {intents:?}; ", ticket.number, ticket.key, ticket.state)?;
         }
@@ -110,7 +110,13 @@ impl Branch {
 }
 
 fn place(branch: usize, height: u8) -> CommitId {
-    CommitId(format!("{branch}.{height}"))
+    commit_id(branch, height, 0, 0, 0, 0)
+}
+
+/// Says all there is to a commit, in 40 digits: eight for its place, then what, ticket, epoch and which.
+fn commit_id(branch: usize, height: u8, action: u8, number: u64, epoch: u64, nth: usize) -> CommitId {
+    let digits = format!("{branch:04x}{height:04x}{action:08x}{number:08x}{epoch:08x}{nth:08x}");
+    digits.parse().expect("40 digits")
 }
 
 /// A commit made on a known tip, to be pushed expecting that tip.
@@ -134,8 +140,12 @@ impl Push {
     }
 
     pub fn commit(&self) -> CommitId {
-        let place = place(self.branch, self.parent + 1);
-        CommitId(format!("{place} {:?} #{}.{}.{}", self.action, self.number, self.epoch, self.nth))
+        let action = match self.action {
+            Action::Pin => 0xa,
+            Action::Revert => 0xb,
+            Action::Settle => 0xc,
+        };
+        commit_id(self.branch, self.parent + 1, action, self.number, self.epoch, self.nth)
     }
 }
 
@@ -166,8 +176,17 @@ pub struct Drive {
     pub epoch: u64,
     /// Its own ticket, if it has one.
     pub home: Option<u64>,
-    pub way: Direction,
+    pub way: Way,
     pub step: Step,
+}
+
+/// Where a driver is going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// To what its run is for; after the commit point, to its end.
+    Forward,
+    /// To what was verified before.
+    Back,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

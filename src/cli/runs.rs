@@ -1,0 +1,334 @@
+//! Commands that drive runs.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::edge::{self, EdgeError};
+use super::{Cancel, Common, Deploy, Output, Reconcile, Resume, Rollback, queue::emit};
+use crate::config::SetError;
+use crate::event::{Event, Summary};
+use crate::exit::Exit;
+use crate::queue::{Force, FrozenBy, Outcome, Rejection, Setting};
+use crate::report::{FileDiff, Listener, PlanView, Work, plan_json, plan_text};
+use crate::run::context::{Context, Events, Signals};
+use crate::run::order::Order;
+use crate::run::reconcile::Mended;
+use crate::run::resume::find;
+use crate::run::{self, Active, RollbackOrder, RunError};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// At the edge.
+    #[error(transparent)]
+    Edge(#[from] EdgeError),
+    /// In the run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// `--set`.
+    #[error(transparent)]
+    Set(#[from] SetError),
+    /// Anything else that was asked wrongly.
+    #[error("{0}")]
+    Usage(String),
+    /// A local file.
+    #[error("{what}: {source}")]
+    Local {
+        /// What was done.
+        what: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// Something on the machine is missing.
+    #[error("{0}")]
+    Missing(String),
+}
+
+impl CommandError {
+    /// The exit code that it stands for.
+    pub fn exit(&self) -> Exit {
+        match self {
+            CommandError::Edge(error) => error.exit(),
+            CommandError::Run(error) => error.exit(),
+            CommandError::Set(_) | CommandError::Usage(_) => Exit::Usage,
+            CommandError::Local { .. } | CommandError::Missing(_) => Exit::Unreachable,
+        }
+    }
+}
+
+impl From<crate::config::UnknownName> for CommandError {
+    fn from(error: crate::config::UnknownName) -> Self {
+        CommandError::Run(error.into())
+    }
+}
+
+impl From<crate::queue::StoreError> for CommandError {
+    fn from(error: crate::queue::StoreError) -> Self {
+        CommandError::Run(error.into())
+    }
+}
+
+impl From<crate::queue::ChangeError> for CommandError {
+    fn from(error: crate::queue::ChangeError) -> Self {
+        CommandError::Run(error.into())
+    }
+}
+
+/// A context with its listeners: they hear until it is dropped.
+pub struct Stage {
+    /// What a run needs.
+    pub context: Context,
+    listener: tokio::task::JoinHandle<()>,
+    signals: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Stage {
+    /// Makes the context of a command that drives runs: signals cancel them.
+    pub fn open(common: &Common) -> Result<Self, CommandError> {
+        let (count, signals) = Signals::new();
+        let mut stage = Self::with(common, signals)?;
+        stage.signals = Some(tokio::spawn(count_signals(count)));
+        Ok(stage)
+    }
+
+    /// Makes the context of a command that only looks, or makes one change: signals end it as usual.
+    pub fn look(common: &Common) -> Result<Self, CommandError> {
+        Self::with(common, Signals::new().1)
+    }
+
+    fn with(common: &Common, signals: Signals) -> Result<Self, CommandError> {
+        let config = edge::configuration(common)?;
+        let (events, heard) = Events::new();
+        let context = edge::context(common, config, events, signals)?;
+        let listener = Listener::new(edge::look(common), Box::new(std::io::stdout()));
+        Ok(Self { context, listener: tokio::spawn(listen(listener, heard)), signals: None })
+    }
+
+    /// Lets the listeners hear the last event.
+    pub async fn close(self) {
+        let Self { context, listener, signals } = self;
+        if let Some(signals) = signals {
+            signals.abort();
+        }
+        drop(context);
+        // A listener never delays the end of a run for long.
+        let _ = tokio::time::timeout(Duration::from_secs(2), listener).await;
+    }
+}
+
+async fn listen(mut listener: Listener, mut heard: mpsc::UnboundedReceiver<Event>) {
+    let mut tick = tokio::time::interval(Duration::from_millis(250));
+    loop {
+        tokio::select! {
+            event = heard.recv() => match event {
+                Some(event) => listener.hear(&event),
+                None => break,
+            },
+            _ = tick.tick() => {
+                let (width, height) = edge::size();
+                listener.resize(width, height);
+                listener.tick();
+            }
+        }
+    }
+    listener.close();
+}
+
+async fn count_signals(count: watch::Sender<u32>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        count.send_modify(|count| *count += 1);
+    }
+}
+
+/// `datapin deploy`.
+pub async fn deploy(common: &Common, args: &Deploy) -> Result<Exit, CommandError> {
+    let stage = Stage::open(common)?;
+    let done = deploy_on(&stage.context, common, args).await;
+    stage.close().await;
+    done
+}
+
+async fn deploy_on(context: &Context, common: &Common, args: &Deploy) -> Result<Exit, CommandError> {
+    let pipeline = context.config.pipeline(&args.pipeline)?;
+    let mut set = Vec::new();
+    for text in args.set.iter().filter(|text| !text.is_empty()) {
+        let value = context.config.parse_set(&pipeline.dataset, text)?;
+        set.push(Setting { service: value.service, path: value.path, value: value.value });
+    }
+    if args.dry_run {
+        return dry_run(context, common, args, set).await;
+    }
+    let outcome = run::deploy(context, &args.pipeline, &args.version, set).await?;
+    Ok(outcome.exit())
+}
+
+async fn dry_run(
+    context: &Context,
+    common: &Common,
+    args: &Deploy,
+    set: Vec<Setting>,
+) -> Result<Exit, CommandError> {
+    let pipeline = context.config.pipeline(&args.pipeline)?;
+    let (plan, store) = run::plan(context, pipeline, &args.version, &set).await?;
+    let ticket = Order::deployment(pipeline, &args.version, set).ticket(context);
+    let seen = store.read().await?;
+    let ahead: Vec<_> = seen.queue.ahead(&ticket).into_iter().map(run::wait::ahead).collect();
+    let files: Vec<FileDiff> = plan
+        .stages
+        .iter()
+        .flat_map(|stage| {
+            stage.diffs.iter().map(|(branch, file, diff)| FileDiff {
+                environments: stage
+                    .environments
+                    .iter()
+                    .filter(|environment| {
+                        environment.identity.branch == *branch
+                            && environment.wanted.values.iter().any(|(_, place, _, _)| place.file == *file)
+                    })
+                    .map(|environment| environment.identity.name.clone())
+                    .collect(),
+                path: file.clone(),
+                diff: diff.clone(),
+            })
+        })
+        .collect();
+    let summary: Summary = run::close::summary(&ticket);
+    let view = PlanView {
+        summary,
+        position: (!ahead.is_empty()).then(|| crate::event::Waiting {
+            position: ahead.len() + 1,
+            ahead,
+            expected: None,
+        }),
+        work: match (plan.nothing_to_do(), files.is_empty()) {
+            (true, _) => Work::Nothing,
+            (false, true) => Work::GatesOnly,
+            (false, false) => Work::Pins,
+        },
+        files,
+        notes: plan.drifts().map(run::begin::drift).chain(plan.obstacles.iter().cloned()).collect(),
+    };
+    emit(&match common.output {
+        Output::Text => plan_text(&view, edge::look(common).color),
+        Output::Json => plan_json(&view),
+    });
+    Ok(if plan.obstacles.is_empty() { Exit::Ok } else { Exit::NotAllowed })
+}
+
+/// `datapin rollback`.
+pub async fn rollback(common: &Common, args: &Rollback) -> Result<Exit, CommandError> {
+    let stage = Stage::open(common)?;
+    let order = RollbackOrder {
+        environment: args.environment.clone(),
+        dataset: args.dataset.clone(),
+        to: args.to.clone(),
+        reject: if args.reject { Rejection::Reject } else { Rejection::Keep },
+        frozen: if args.force { FrozenBy::Override } else { FrozenBy::Obey },
+        active: if args.cancel_running { Active::Cancel } else { Active::Refuse },
+    };
+    let done = run::rollback(&stage.context, order).await;
+    stage.close().await;
+    Ok(done?.exit())
+}
+
+/// `datapin resume`.
+pub async fn resume(common: &Common, args: &Resume) -> Result<Exit, CommandError> {
+    let stage = Stage::open(common)?;
+    let context = &stage.context;
+    let done = match context.config.queues.get(&args.queue) {
+        Some(settings) => {
+            let force = if args.force { Force::Yes } else { Force::No };
+            let store = context.queue_store(&args.queue);
+            run::resume::resume(context, &store, settings, args.run.as_deref(), force)
+                .await
+                .map_err(CommandError::from)
+        }
+        None => Err(CommandError::Usage(format!("datapin.toml has no queue `{}`", args.queue))),
+    };
+    stage.close().await;
+    Ok(done?.exit())
+}
+
+/// `datapin cancel`.
+pub async fn cancel(common: &Common, args: &Cancel) -> Result<Exit, CommandError> {
+    let stage = Stage::look(common)?;
+    let store = stage.context.queue_store(&args.queue);
+    let seen = store.read().await?;
+    let Some(ticket) = find(&seen.queue, args.run.as_deref())? else {
+        return Err(CommandError::Usage(match &args.run {
+            Some(run) => format!("run `{run}` is not in the queue `{}`", store.branch()),
+            None => format!("the queue `{}` is empty: there is nothing to cancel", store.branch()),
+        }));
+    };
+    run::cancel(&stage.context, &store, ticket.number, &args.reason).await?;
+    emit(&format!(
+        "run {} (#{}) is asked to cancel; it rolls back what it pinned at its next sign of life\n",
+        ticket.run, ticket.number
+    ));
+    stage.close().await;
+    Ok(Exit::Ok)
+}
+
+/// `datapin reconcile`.
+pub async fn reconcile(common: &Common, args: &Reconcile) -> Result<Exit, CommandError> {
+    let stage = Stage::open(common)?;
+    let context = &stage.context;
+    let mut mended: Vec<Mended> = Vec::new();
+    let mut errors: Vec<RunError> = Vec::new();
+    let mut seen: Vec<crate::queue::Store> = Vec::new();
+    for (name, settings) in &context.config.queues {
+        let store = context.queue_store(name);
+        let used = name == "default" || context.config.environments.values().any(|one| one.queue == *name);
+        if !used || seen.iter().any(|other| other.same(&store)) {
+            continue;
+        }
+        match run::reconcile::reconcile(context, &store, settings, args.environment.as_deref()).await {
+            Ok(done) => {
+                mended.extend(done.mended);
+                errors.extend(done.errors);
+            }
+            Err(error) => errors.push(error),
+        }
+        seen.push(store);
+    }
+    stage.close().await;
+    emit(&reconciled(common, &mended));
+    match errors.into_iter().next() {
+        Some(error) => Err(error.into()),
+        None => Ok(worst(&mended)),
+    }
+}
+
+fn reconciled(common: &Common, mended: &[Mended]) -> String {
+    match common.output {
+        Output::Json => {
+            let document = serde_json::json!({ "schema": 1, "mended": mended });
+            format!("{document:#}\n")
+        }
+        Output::Text if mended.is_empty() => "nothing was left to finish\n".to_owned(),
+        Output::Text => mended
+            .iter()
+            .map(|one| match one.outcome.reason() {
+                Some(reason) => format!("{}: {} ({reason})\n", one.what, one.outcome.word()),
+                None => format!("{}: {}\n", one.what, one.outcome.word()),
+            })
+            .collect(),
+    }
+}
+
+/// What was taken back by reconcile is a success of reconcile; what is still open is not.
+fn worst(mended: &[Mended]) -> Exit {
+    let failed = mended.iter().any(|one| matches!(one.outcome, Outcome::RollbackFailed { .. }));
+    if failed { Exit::RollbackFailed } else { Exit::Ok }
+}

@@ -1,0 +1,72 @@
+//! The order of gates.
+
+use std::collections::BTreeSet;
+
+use super::Check;
+use crate::config::Gate;
+use crate::config::error::Problem;
+
+impl Check<'_> {
+    /// `after` that leads out of the stage, or round in a circle.
+    pub(super) fn gates(&mut self) {
+        self.gates_elsewhere();
+        self.gate_cycles();
+    }
+
+    fn gates_elsewhere(&mut self) {
+        let config = self.config;
+        let mut told = BTreeSet::new();
+        for pipeline in config.pipelines.values() {
+            for stage in &pipeline.stages {
+                for gate in stage.gates.iter().filter_map(|name| config.gates.get(name)) {
+                    let elsewhere = |(_, after): &(usize, &String)| {
+                        !stage.gates.contains(after) && config.gates.contains_key(*after)
+                    };
+                    for (index, after) in gate.after.iter().enumerate().filter(elsewhere) {
+                        if told.insert((&gate.name, after, &pipeline.name)) {
+                            let problem = Problem::GateElsewhere {
+                                gate: gate.name.clone(),
+                                after: after.clone(),
+                                pipeline: pipeline.name.clone(),
+                            };
+                            self.problem(&format!("gate/{}/after/{index}", gate.name), problem);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn gate_cycles(&mut self) {
+        let mut told: BTreeSet<String> = BTreeSet::new();
+        for gate in self.config.gates.values() {
+            if told.contains(&gate.name) {
+                continue;
+            }
+            if let Some(cycle) = self.cycle_through(gate) {
+                let address = format!("gate/{}/after", gate.name);
+                told.extend(cycle.iter().cloned());
+                self.problem(&address, Problem::GateCycle { cycle: cycle.join(" → ") });
+            }
+        }
+    }
+
+    /// The way from `start` over `after` back to itself.
+    fn cycle_through(&self, start: &Gate) -> Option<Vec<String>> {
+        let mut seen = BTreeSet::new();
+        let mut ways: Vec<Vec<String>> = vec![vec![start.name.clone()]];
+        while let Some(way) = ways.pop() {
+            let gate = way.last().and_then(|name| self.config.gates.get(name));
+            for after in gate.into_iter().flat_map(|gate| &gate.after) {
+                let longer = [way.as_slice(), std::slice::from_ref(after)].concat();
+                if *after == start.name {
+                    return Some(longer);
+                }
+                if seen.insert(after) {
+                    ways.push(longer);
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,245 @@
+//! The first step of a run that holds its environments: everything that can be checked is checked.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::driver::{Driver, Trouble};
+use super::outside;
+use crate::event::{Level, What};
+use crate::plan::{self, EnvironmentPlan, Files, FilesError, Plan, Request, frozen};
+use crate::queue::{
+    Action, Cause, CauseKind, EnvironmentFile, FrozenBy, Intent, Origin, Outcome, Queue, Role, RunKind,
+    SetValue, StageStep, Standing, State, Ticket, VerifiedSet, blocking,
+};
+
+impl Driver {
+    /// Checks, and announces the start.
+    pub(super) async fn begin(&self) -> Result<(), Trouble> {
+        self.go_on()?;
+        match self.journal.ticket().kind {
+            RunKind::Deploy => self.begin_deployment().await?,
+            RunKind::Rollback { .. } => self.begin_rollback().await?,
+        }
+        let ticket = self.journal.ticket();
+        self.context.events.tell(&ticket.run, What::Checked);
+        self.announce_start(&ticket).await;
+        self.journal.note(|ticket| ticket.state = State::Deploying { stage: 0, step: StageStep::Pin });
+        Ok(())
+    }
+
+    async fn begin_deployment(&self) -> Result<(), Trouble> {
+        let ticket = self.journal.ticket();
+        let stopped =
+            |kind: CauseKind, text: String| Trouble::End(Outcome::Stopped { cause: Cause { kind, text } });
+        let Ok(pipeline) = self.context.config.pipeline(&ticket.pipeline) else {
+            let text = format!("pipeline `{}` is not in the configuration any more", ticket.pipeline);
+            return Err(stopped(CauseKind::NotAllowed, text));
+        };
+        let request = Request { version: ticket.version.clone(), set: ticket.set.clone() };
+        let plan = outside::plan(&self.context, self.journal.store(), pipeline, &request);
+        let plan = plan.await.map_err(|error| {
+            let kind = if error.is_transient() { CauseKind::Unreachable } else { CauseKind::NotAllowed };
+            stopped(kind, error.to_string())
+        })?;
+        if !plan.obstacles.is_empty() {
+            return Err(stopped(CauseKind::NotAllowed, plan.obstacles.join("; ")));
+        }
+        if plan.nothing_to_do() {
+            return Err(Trouble::End(Outcome::NothingToDo));
+        }
+        self.tell_drift(&ticket, &plan);
+        self.journal.note(|ticket| ticket.planned(&plan));
+        Ok(())
+    }
+
+    fn tell_drift(&self, ticket: &Ticket, plan: &Plan) {
+        for environment in plan.drifts() {
+            self.context.events.note(&ticket.run, Level::Warning, drift(environment));
+        }
+    }
+
+    async fn begin_rollback(&self) -> Result<(), Trouble> {
+        let ticket = self.journal.ticket();
+        let not_allowed = |text: String| {
+            let cause = Cause { kind: CauseKind::NotAllowed, text };
+            Trouble::End(Outcome::Stopped { cause })
+        };
+        let Some(part) = ticket.parts().next() else {
+            return Err(not_allowed("the rollback names no environment".to_owned()));
+        };
+        let name = part.identity.name.clone();
+        let seen = self.journal.store().read().await.map_err(|error| {
+            let cause = Cause { kind: CauseKind::Unreachable, text: error.to_string() };
+            Trouble::End(Outcome::Stopped { cause })
+        })?;
+        let file = seen.queue.environment(&name).ok_or_else(|| {
+            not_allowed(format!("nothing was ever deployed to `{name}`: there is no set to go back to"))
+        })?;
+        self.obey_freeze(&ticket, file).map_err(not_allowed)?;
+        if was_mended(&ticket, file) {
+            return Err(Trouble::End(Outcome::NothingToDo));
+        }
+        let held = self.held(&ticket, &name).await?;
+        let goal = rollback_goal(&ticket, file, &held).map_err(not_allowed)?;
+        let left = held.iter().find(|value| value.role == Role::Pin).map(|value| value.text.clone());
+        let open = open_work(file);
+        self.journal.note(|ticket| {
+            ticket.version.clone_from(&goal.version);
+            if let RunKind::Rollback { left: known, .. } = &mut ticket.kind {
+                *known = left.filter(|left| *left != goal.version);
+            }
+            for part in ticket.parts_mut() {
+                // Only to be settled: another run's commit is never taken for ours.
+                for intent in &open {
+                    if !part.intents.iter().any(|known| known.commit == intent.commit) {
+                        part.intents.push(Intent { action: Action::Settle, ..intent.clone() });
+                    }
+                }
+                part.goal = Some(goal.clone());
+            }
+        });
+        Ok(())
+    }
+
+    fn obey_freeze(&self, ticket: &Ticket, file: &EnvironmentFile) -> Result<(), String> {
+        let RunKind::Rollback { frozen: by, .. } = &ticket.kind else { return Ok(()) };
+        let by_person = file.freeze.as_ref().is_some_and(|freeze| freeze.origin == Origin::Person);
+        match (by_person, by) {
+            (true, FrozenBy::Obey) => match frozen(file, Timestamp::now()) {
+                Some(text) => Err(format!("{text}; `--force` rolls back all the same")),
+                None => Ok(()),
+            },
+            (true, FrozenBy::Override) | (false, _) => Ok(()),
+        }
+    }
+
+    async fn held(&self, ticket: &Ticket, name: &str) -> Result<Vec<SetValue>, Trouble> {
+        let places = self.context.config.places(name, &ticket.dataset);
+        let (repo, branch) = (
+            self.context.target.clone(),
+            self.context.plan_target().identity(&self.context.config, name).branch,
+        );
+        blocking(move || -> Result<_, FilesError> {
+            match repo.fetch(&branch)? {
+                Some(tip) => plan::held(&mut Files::at(&repo, &tip), &places),
+                None => Ok(Vec::new()),
+            }
+        })
+        .await
+        .map_err(|error| {
+            let cause = Cause { kind: CauseKind::Unreachable, text: error.to_string() };
+            Trouble::End(Outcome::Stopped { cause })
+        })
+    }
+
+    /// A person may have frozen or rejected meanwhile: that stops a pin which is not pushed yet.
+    pub(super) async fn may_pin(&self, names: &[String]) -> Result<(), Trouble> {
+        let ticket = self.journal.ticket();
+        if matches!(ticket.kind, RunKind::Rollback { .. }) {
+            return Ok(());
+        }
+        let seen = match self.journal.store().read().await {
+            Ok(seen) => seen,
+            // The intent is written before the push: a queue out of reach stops it there.
+            Err(error) => {
+                tracing::warn!(%error, "cannot look for freezes");
+                return Ok(());
+            }
+        };
+        match obstacle(&seen.queue, names, &ticket) {
+            Some(text) => Err(Trouble::back(CauseKind::NotAllowed, text)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn obstacle(queue: &Arc<Queue>, names: &[String], ticket: &Ticket) -> Option<String> {
+    names.iter().filter_map(|name| queue.environment(name)).find_map(|file| {
+        frozen(file, Timestamp::now()).or_else(|| plan::rejected(file, &ticket.dataset, &ticket.version))
+    })
+}
+
+/// Whether the work that a rollback was meant for is done already.
+fn was_mended(ticket: &Ticket, file: &EnvironmentFile) -> bool {
+    let RunKind::Rollback { mends: Some(run), .. } = &ticket.kind else { return false };
+    let carried = file.freeze.as_ref().and_then(|freeze| freeze.origin.carried());
+    carried.is_none_or(|carried| carried.run != *run)
+}
+
+/// What is said about pins that differ from the record.
+pub fn drift(environment: &EnvironmentPlan) -> String {
+    let name = &environment.identity.name;
+    let goal = environment.goal.as_ref();
+    let differing: Vec<String> = environment
+        .held
+        .iter()
+        .filter_map(|held| {
+            let set = goal?.value(&held.place)?;
+            (set.text != held.text)
+                .then(|| format!("{} holds {}, verified was {}", held.service, held.text, set.text))
+        })
+        .collect();
+    format!("{name} is not as it was verified: {}", differing.join("; "))
+}
+
+/// What a rollback goes for. See the design: the last verified set if the pins are not that, else the newest
+/// one before it; `--to` takes the newest of that version.
+fn rollback_goal(ticket: &Ticket, file: &EnvironmentFile, held: &[SetValue]) -> Result<VerifiedSet, String> {
+    let RunKind::Rollback { to, .. } = &ticket.kind else {
+        return Err("not a rollback".to_owned());
+    };
+    let name = &file.identity.name;
+    let carried = file.freeze.as_ref().and_then(|freeze| freeze.origin.carried());
+    if let Some(other) = carried.filter(|carried| carried.dataset != ticket.dataset) {
+        return Err(format!(
+            "`{name}` is frozen by unfinished work of dataset {}: roll that back first",
+            other.dataset
+        ));
+    }
+    let sets = file.datasets.get(&ticket.dataset).map(|dataset| &dataset.verified[..]).unwrap_or_default();
+    if let Some(version) = to {
+        return sets
+            .iter()
+            .rfind(|set| set.version == *version)
+            .cloned()
+            .ok_or_else(|| format!("{} {version} was never verified in `{name}`", ticket.dataset));
+    }
+    if let Some(carried) = carried {
+        let goal = carried.part.goal.clone().or_else(|| VerifiedSet::before(carried, Timestamp::now()));
+        return goal.ok_or_else(|| format!("the run that left `{name}` had not written anything there"));
+    }
+    let good = |set: &&VerifiedSet| set.standing == Standing::Good;
+    let mut newest_first = sets.iter().rev().filter(good);
+    let current = newest_first.next();
+    let differs = |set: &VerifiedSet| {
+        held.iter().any(|value| set.value(&value.place).is_some_and(|known| known.text != value.text))
+    };
+    match current {
+        Some(current) if differs(current) => Ok(current.clone()),
+        Some(current) => newest_first.find(|set| differs(set)).cloned().ok_or_else(|| {
+            format!("`{name}` holds {}, and nothing else was verified before it", current.version)
+        }),
+        None => Err(format!("no set of {} was ever verified in `{name}`", ticket.dataset)),
+    }
+}
+
+/// Pushes of a run that left this environment, which may still be under way.
+fn open_work(file: &EnvironmentFile) -> Vec<Intent> {
+    file.freeze
+        .as_ref()
+        .and_then(|freeze| freeze.origin.carried())
+        .map(|carried| carried.part.open().cloned().collect())
+        .unwrap_or_default()
+}
+
+impl Ticket {
+    /// Takes over goals and services of the plan.
+    fn planned(&mut self, plan: &Plan) {
+        for part in self.parts_mut() {
+            let planned = plan.stages.iter().flat_map(|stage| &stage.environments);
+            let mine = planned.into_iter().find(|planned| planned.identity == part.identity);
+            part.goal = mine.and_then(|planned| planned.goal.clone());
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What the outside says now, put into a plan's snapshot. Only reads.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::context::Context;
+use crate::config::Pipeline;
+use crate::plan::{Plan, PlanError, Request, Snapshot, plan as make};
+use crate::queue::{EnvironmentFile, Store, StoreError, blocking};
+use crate::repo::{CommitId, RepoError};
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum OutsideError {
+    /// The plan cannot be made.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The queue cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Git.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+}
+
+impl OutsideError {
+    /// Whether trying again may help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            OutsideError::Plan(PlanError::Files { source, .. }) => source.is_transient(),
+            OutsideError::Plan(PlanError::NoBranch { .. }) => false,
+            OutsideError::Store(error) => error.is_transient(),
+            OutsideError::Repo(error) => error.is_transient(),
+        }
+    }
+}
+
+/// The plan of a pipeline as things are now.
+pub async fn plan(
+    context: &Context,
+    store: &Store,
+    pipeline: &Pipeline,
+    request: &Request,
+) -> Result<Plan, OutsideError> {
+    let snapshot = snapshot(context, store, pipeline).await?;
+    let (context, pipeline, request) = (context.clone(), pipeline.clone(), request.clone());
+    blocking(move || Ok(make(&context.config, &pipeline, &request, &snapshot, &context.plan_target())?)).await
+}
+
+async fn snapshot(context: &Context, store: &Store, pipeline: &Pipeline) -> Result<Snapshot, OutsideError> {
+    let seen = store.read().await?;
+    let names = pipeline.stages.iter().flat_map(|stage| &stage.environments);
+    let target = context.plan_target();
+    let mut branches: Vec<String> = names.map(|name| target.identity(&context.config, name).branch).collect();
+    branches.sort();
+    branches.dedup();
+    let repo = context.target.clone();
+    let tips = blocking(move || -> Result<BTreeMap<String, CommitId>, RepoError> {
+        let mut tips = BTreeMap::new();
+        for branch in branches {
+            if let Some(tip) = repo.fetch(&branch)? {
+                tips.insert(branch, tip);
+            }
+        }
+        Ok(tips)
+    })
+    .await?;
+    let elsewhere = elsewhere(context, store, pipeline).await?;
+    Ok(Snapshot { tips, queue: seen.queue, elsewhere, at: Timestamp::now() })
+}
+
+/// Required environments may be in other queues.
+async fn elsewhere(
+    context: &Context,
+    store: &Store,
+    pipeline: &Pipeline,
+) -> Result<BTreeMap<String, EnvironmentFile>, OutsideError> {
+    let mut found = BTreeMap::new();
+    for name in &pipeline.requires {
+        let Some(environment) = context.config.environments.get(name) else { continue };
+        let other = context.queue_store(&environment.queue);
+        if other.same(store) {
+            continue;
+        }
+        if let Some(file) = other.read().await?.queue.environment(name) {
+            found.insert(name.clone(), file.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a queue can be read.
+pub async fn queue(context: &Context, name: &str) -> Result<(), StoreError> {
+    context.queue_store(name).read().await.map(|_| ())
+}
