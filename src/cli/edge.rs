@@ -271,7 +271,8 @@ fn who() -> String {
 }
 
 fn actor(common: &Common) -> String {
-    let known = common.actor.clone().or_else(|| variable("GITLAB_USER_LOGIN"));
+    let asked = common.actor.clone().filter(|name| !name.is_empty());
+    let known = asked.or_else(|| variable("GITLAB_USER_LOGIN"));
     known.or_else(|| variable("USER")).unwrap_or_else(|| "somebody".to_owned())
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::runs::{CommandError, Stage};
+use super::runs::{CommandError, Stage, named_queue};
 use super::{Allow, Common, Output, Queue, Reject, edge};
 use crate::exit::Exit;
 use crate::queue::{
@@ -38,7 +38,7 @@ pub async fn queue(common: &Common, command: &Queue) -> Result<Exit, CommandErro
 }
 
 async fn show(context: &Context, common: &Common, queue: &str) -> Result<Exit, CommandError> {
-    let seen = context.queue_store(queue).read().await?;
+    let seen = named_queue(context, queue)?.read().await?;
     let tickets: Vec<&Ticket> = seen.queue.tickets.values().collect();
     let environments: Vec<&EnvironmentFile> = seen.queue.environments.values().collect();
     emit(&match common.output {
@@ -49,7 +49,7 @@ async fn show(context: &Context, common: &Common, queue: &str) -> Result<Exit, C
 }
 
 async fn leave(context: &Context, run: &str, queue: &str) -> Result<Exit, CommandError> {
-    let store = context.queue_store(queue);
+    let store = named_queue(context, queue)?;
     let seen = store.read().await?;
     let Some(ticket) = find(&seen.queue, Some(run))? else {
         return Err(CommandError::Usage(format!("run `{run}` is not in the queue `{}`", store.branch())));

@@ -9,7 +9,7 @@ use super::{Cancel, Common, Deploy, Output, Reconcile, Resume, Rollback, queue::
 use crate::config::SetError;
 use crate::event::{Event, Summary};
 use crate::exit::Exit;
-use crate::queue::{Force, FrozenBy, Outcome, Rejection, Setting};
+use crate::queue::{Force, FrozenBy, Outcome, Rejection, Setting, Store};
 use crate::report::{FileDiff, Listener, PlanView, Work, plan_json, plan_text};
 use crate::run::context::{Context, Events, Signals};
 use crate::run::order::Order;
@@ -260,10 +260,18 @@ pub async fn resume(common: &Common, args: &Resume) -> Result<Exit, CommandError
     Ok(done?.exit())
 }
 
+/// The queue of that name.
+pub fn named_queue(context: &Context, name: &str) -> Result<Store, CommandError> {
+    match context.config.queues.contains_key(name) {
+        true => Ok(context.queue_store(name)),
+        false => Err(CommandError::Usage(format!("datapin.toml has no queue `{name}`"))),
+    }
+}
+
 /// `datapin cancel`.
 pub async fn cancel(common: &Common, args: &Cancel) -> Result<Exit, CommandError> {
     let stage = Stage::look(common)?;
-    let store = stage.context.queue_store(&args.queue);
+    let store = named_queue(&stage.context, &args.queue)?;
     let seen = store.read().await?;
     let Some(ticket) = find(&seen.queue, args.run.as_deref())? else {
         return Err(CommandError::Usage(match &args.run {
@@ -286,7 +294,7 @@ pub async fn reconcile(common: &Common, args: &Reconcile) -> Result<Exit, Comman
     let context = &stage.context;
     let mut mended: Vec<Mended> = Vec::new();
     let mut errors: Vec<RunError> = Vec::new();
-    let mut seen: Vec<crate::queue::Store> = Vec::new();
+    let mut seen: Vec<Store> = Vec::new();
     for (name, settings) in &context.config.queues {
         let store = context.queue_store(name);
         let used = name == "default" || context.config.environments.values().any(|one| one.queue == *name);
