@@ -30,8 +30,20 @@ fn a_run_as_json_lines() {
             line["event"].as_str().unwrap_or_default().to_owned()
         })
         .collect();
-    let position = |kind: &str| kinds.iter().position(|one| one == kind).unwrap_or_else(|| panic!("no {kind}: {kinds:?}"));
-    let order = ["entered", "started", "checked", "stage", "pinned", "gate-began", "gate-ended", "verified", "finished"];
+    let position = |kind: &str| {
+        kinds.iter().position(|one| one == kind).unwrap_or_else(|| panic!("no {kind}: {kinds:?}"))
+    };
+    let order = [
+        "entered",
+        "started",
+        "checked",
+        "stage",
+        "pinned",
+        "gate-began",
+        "gate-ended",
+        "verified",
+        "finished",
+    ];
     assert!(order.windows(2).all(|pair| position(pair[0]) < position(pair[1])), "{kinds:?}");
     let last = lines.last().unwrap();
     assert_eq!((&last["exit"], &last["outcome"]), (&0.into(), &"verified".into()), "{last:#}");

@@ -116,6 +116,19 @@ fn a_second_job_of_a_ci_pipeline_keeps_the_place() {
 }
 
 #[test]
+fn a_second_job_of_a_run_that_lives_does_not_drive_it_and_hears_its_end() {
+    let world = int();
+    let first = hanging_as(&world, world.datapin(&["deploy", "int", NEW]).in_ci("77", "1"), NEW);
+    let second = world.datapin(&["deploy", "int", NEW]).by("bob").in_ci("77", "2").spawn();
+    world.until("the second job is there", LONG, || !second.stdout().is_empty());
+    world.gate("int-test").passes();
+    first.wait(LONG).code(0);
+    second.wait(LONG).code(0);
+    assert_eq!(history(&world)[1..], pairs(&[(NEW, "verified")]));
+    assert_eq!(world.gate("int-test").began(), [OLD, NEW], "one driver");
+}
+
+#[test]
 fn a_retried_job_of_a_finished_run_is_another_attempt() {
     let world = int();
     world.gate("int-test").fails();

@@ -1,6 +1,7 @@
 //! Runs whose driver is gone: resume, takeover, reconcile.
 
 use super::*;
+use crate::chat::Mood;
 use crate::transport::{git, git_command};
 use crate::world::{NEW, QUEUE, Signal};
 
@@ -96,6 +97,26 @@ fn a_run_killed_on_its_way_back_is_finished_backwards() {
     world.datapin(&["resume"]).by("bob").run().code(11);
     ended(&world, NEW, "rolled-back");
     assert_eq!(world.versions("int"), [OLD]);
+}
+
+#[test]
+fn a_run_killed_after_it_was_verified_is_finished_forwards() {
+    let world = World::new().with_chat();
+    world.ttl("3s");
+    world.verified("int", OLD);
+    world.gate("int-test").hangs();
+    let mut running = world.datapin(&["deploy", "int", NEW]).spawn();
+    world.until("the gate begins", LONG, || world.gate("int-test").began() == [OLD, NEW]);
+    // The end is announced after the commit point and before the ticket goes.
+    world.chat().behave(Mood::Hanging);
+    world.gate("int-test").passes();
+    world.until("it is verified", LONG, || world.verified_on("int").as_deref() == Some(NEW));
+    running.kill();
+    world.chat().behave(Mood::Well);
+    assert_eq!(world.queue().tickets.len(), 1, "not finished");
+    world.datapin(&["deploy", "int", LATER]).by("bob").run().code(0);
+    assert_eq!(history(&world)[1..], pairs(&[(NEW, "verified"), (LATER, "verified")]));
+    assert!(!world.subjects().iter().any(|subject| subject.starts_with("Revert")));
 }
 
 #[test]
