@@ -107,7 +107,7 @@ fn cancel_running_takes_the_active_run_back_first() {
     running.wait(LONG).code(16);
     world.gate("int-test").passes();
     waiting.wait(LONG).code(0);
-    let runs = [(NEW, "rolled-back"), (OLD, "restored"), (LATER, "verified")];
+    let runs = [(NEW, "rolled-back"), (MID, "restored"), (LATER, "verified")];
     assert_eq!(history(&world)[2..], pairs(&runs), "a rollback goes before those that wait");
 }
 
