@@ -108,11 +108,7 @@ fn cancel_running_takes_the_active_run_back_first() {
     world.gate("int-test").passes();
     waiting.wait(LONG).code(0);
     let runs = [(NEW, "rolled-back"), (MID, "restored"), (LATER, "verified")];
-    assert_eq!(
-        history(&world)[2..],
-        pairs(&runs),
-        "to what was verified when it was asked, before who waits"
-    );
+    assert_eq!(history(&world)[2..], pairs(&runs), "a rollback goes before those that wait");
 }
 
 #[test]
