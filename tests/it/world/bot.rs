@@ -147,7 +147,10 @@ impl Running {
                 Some(status) => return self.done(status, begun.elapsed()),
                 None if begun.elapsed() > limit => {
                     let done = self.done(ExitStatus::default(), limit);
-                    panic!("`datapin {}` still runs after {limit:?}\n{}{}", done.what, done.stdout, done.stderr);
+                    panic!(
+                        "`datapin {}` still runs after {limit:?}\n{}{}",
+                        done.what, done.stdout, done.stderr
+                    );
                 }
                 None => std::thread::sleep(Duration::from_millis(5)),
             }
