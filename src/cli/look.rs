@@ -1,7 +1,7 @@
 //! Commands that only look.
 
 use super::queue::emit;
-use super::runs::{CommandError, Stage, named_queue};
+use super::runs::{CommandError, Stage};
 use super::{Common, History, Output, Status, edge};
 use crate::exit::Exit;
 use crate::plan::{Files, FilesError, frozen, held};
@@ -100,7 +100,11 @@ async fn now_held(context: &Context, name: &str, dataset: &str) -> Result<Vec<Se
 /// `datapin history`.
 pub async fn history(common: &Common, args: &History) -> Result<Exit, CommandError> {
     let stage = Stage::look(common)?;
-    let store = named_queue(&stage.context, &args.queue)?;
+    stage.context.config.queue(&args.queue)?;
+    if let Some(name) = &args.environment {
+        stage.context.config.environment(name)?;
+    }
+    let store = stage.context.queue_store(&args.queue);
     let (limit, only) = (args.limit, args.environment.clone());
     let wanted = move |line: &HistoryLine| only.as_ref().is_none_or(|only| line.environments.contains(only));
     let enough = wanted.clone();

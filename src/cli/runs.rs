@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::edge::{self, EdgeError};
-use super::{Cancel, Common, Deploy, Output, Reconcile, Resume, Rollback, queue::emit};
+use super::{Cancel, Common, Deploy, Output, Reconcile, Resume, Rollback, queue::emit, queue::not_there};
 use crate::config::SetError;
 use crate::event::{Event, Summary};
 use crate::exit::Exit;
@@ -246,36 +246,29 @@ pub async fn rollback(common: &Common, args: &Rollback) -> Result<Exit, CommandE
 pub async fn resume(common: &Common, args: &Resume) -> Result<Exit, CommandError> {
     let stage = Stage::open(common)?;
     let context = &stage.context;
-    let done = match context.config.queues.get(&args.queue) {
-        Some(settings) => {
+    let done = match context.config.queue(&args.queue) {
+        Ok(settings) => {
             let force = if args.force { Force::Yes } else { Force::No };
             let store = context.queue_store(&args.queue);
             run::resume::resume(context, &store, settings, args.run.as_deref(), force)
                 .await
                 .map_err(CommandError::from)
         }
-        None => Err(CommandError::Usage(format!("datapin.toml has no queue `{}`", args.queue))),
+        Err(error) => Err(error.into()),
     };
     stage.close().await;
     Ok(done?.exit())
 }
 
-/// The queue of that name.
-pub fn named_queue(context: &Context, name: &str) -> Result<Store, CommandError> {
-    match context.config.queues.contains_key(name) {
-        true => Ok(context.queue_store(name)),
-        false => Err(CommandError::Usage(format!("datapin.toml has no queue `{name}`"))),
-    }
-}
-
 /// `datapin cancel`.
 pub async fn cancel(common: &Common, args: &Cancel) -> Result<Exit, CommandError> {
     let stage = Stage::look(common)?;
-    let store = named_queue(&stage.context, &args.queue)?;
+    stage.context.config.queue(&args.queue)?;
+    let store = stage.context.queue_store(&args.queue);
     let seen = store.read().await?;
     let Some(ticket) = find(&seen.queue, args.run.as_deref())? else {
         return Err(CommandError::Usage(match &args.run {
-            Some(run) => format!("run `{run}` is not in the queue `{}`", store.branch()),
+            Some(run) => not_there(run, &store),
             None => format!("the queue `{}` is empty: there is nothing to cancel", store.branch()),
         }));
     };
@@ -292,6 +285,9 @@ pub async fn cancel(common: &Common, args: &Cancel) -> Result<Exit, CommandError
 pub async fn reconcile(common: &Common, args: &Reconcile) -> Result<Exit, CommandError> {
     let stage = Stage::open(common)?;
     let context = &stage.context;
+    if let Some(name) = &args.environment {
+        context.config.environment(name)?;
+    }
     let mut mended: Vec<Mended> = Vec::new();
     let mut errors: Vec<RunError> = Vec::new();
     let mut seen: Vec<Store> = Vec::new();

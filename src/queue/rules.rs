@@ -94,7 +94,9 @@ pub enum Refusal {
         name: String,
     },
     /// A person's freeze is already there.
-    #[error("environment `{name}` is already frozen by {owner}: {reason}")]
+    #[error(
+        "environment `{name}` is already frozen by {owner}: {reason}; `datapin queue thaw {name}` lifts that first"
+    )]
     AlreadyFrozen {
         /// Its name.
         name: String,

@@ -39,7 +39,9 @@ pub enum StoreError {
         tip: CommitId,
     },
     /// The server does not allow the push.
-    #[error("the server refused a push to the queue branch `{branch}`: {reason}")]
+    #[error(
+        "the server refused a push to the queue branch `{branch}`, which this login needs the right for: {reason}"
+    )]
     Refused {
         /// Branch.
         branch: String,
