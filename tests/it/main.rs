@@ -5,6 +5,7 @@ mod agent;
 mod chat;
 mod cli;
 mod config;
+mod crash;
 mod demo;
 mod environments;
 mod gate;

@@ -106,11 +106,8 @@ impl Service<'_> {
 impl Agent {
     /// Starts to follow.
     pub(super) fn start(root: &Path, config: &DocumentMut) -> Self {
-        let shared = Arc::new(Shared {
-            root: root.to_owned(),
-            state: Mutex::default(),
-            ends: AtomicBool::new(false),
-        });
+        let shared =
+            Arc::new(Shared { root: root.to_owned(), state: Mutex::default(), ends: AtomicBool::new(false) });
         let mut agent = Self { shared: shared.clone(), thread: None };
         agent.learn(config);
         let repo = Repository::open_bare(root.join("environments.git")).unwrap();
@@ -186,7 +183,9 @@ impl Follower {
             _ => "healthy",
         };
         let (reason, log) = match health {
-            "degraded" => (format!("{service} cannot load {value}"), vec![format!("ERROR {value}: checksum")]),
+            "degraded" => {
+                (format!("{service} cannot load {value}"), vec![format!("ERROR {value}: checksum")])
+            }
             _ => (String::new(), Vec::new()),
         };
         let revision = self.applied.map(|id| id.to_string());

@@ -117,6 +117,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
@@ -147,7 +152,10 @@ impl Running {
                 Some(status) => return self.done(status, begun.elapsed()),
                 None if begun.elapsed() > limit => {
                     let done = self.done(ExitStatus::default(), limit);
-                    panic!("`datapin {}` still runs after {limit:?}\n{}{}", done.what, done.stdout, done.stderr);
+                    panic!(
+                        "`datapin {}` still runs after {limit:?}\n{}{}",
+                        done.what, done.stdout, done.stderr
+                    );
                 }
                 None => std::thread::sleep(Duration::from_millis(5)),
             }
