@@ -7,6 +7,7 @@ mod bots;
 mod chat;
 mod cli;
 mod config;
+mod crash;
 mod demo;
 mod environments;
 mod gate;

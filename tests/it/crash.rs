@@ -1,0 +1,39 @@
+//! The crash matrix: the real binary is killed before and after everything that it does to the outside, one by one.
+//!
+//! An undisturbed run is watched on all wires ([`wire`]); then for each of its requests a bot is killed there, and
+//! once the next `deploy`, once `reconcile` has to bring everything in order ([`check`]). `DATAPIN_MATRIX=full` runs
+//! all of it.
+
+mod case;
+mod check;
+mod matrix;
+mod scenario;
+mod wire;
+
+use std::collections::BTreeSet;
+
+use matrix::{Extent, Matrix};
+
+/// States of a started run, as `State` names them.
+const STATES: [&str; 7] = ["waiting", "started", "pin", "sync", "gate", "verified", "rolling-back"];
+
+fn extent() -> Extent {
+    match std::env::var("DATAPIN_MATRIX").as_deref() {
+        Ok("full") => Extent::Full,
+        _ => Extent::Short,
+    }
+}
+
+#[test]
+fn whatever_kills_a_bot_the_next_one_or_reconcile_puts_in_order() {
+    let extent = extent();
+    let mut matrix = Matrix::default();
+    for scenario in scenario::ALL.iter().filter(|one| extent == Extent::Full || one.short) {
+        matrix.run(scenario, extent);
+    }
+    println!("{matrix}");
+    let hit: BTreeSet<&str> = matrix.states();
+    let missed: Vec<&&str> = STATES.iter().filter(|state| !hit.contains(**state)).collect();
+    assert!(extent == Extent::Short || missed.is_empty(), "no bot was killed while {missed:?}");
+    matrix.judge();
+}

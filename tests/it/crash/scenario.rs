@@ -1,0 +1,196 @@
+//! What the killed bots were doing.
+
+use std::time::Duration;
+
+use toml_edit::value;
+
+use super::wire::Wire;
+use crate::transport::git;
+use crate::world::{NEW, OLD, QUEUE, Transport, World};
+
+/// The version of the next run.
+pub const NEXT: &str = "2026.11.23-2";
+
+/// One row of the matrix's first dimension.
+pub struct Scenario {
+    /// Name in the table.
+    pub name: &'static str,
+    /// Pipeline that is deployed.
+    pub pipeline: &'static str,
+    /// Its environments.
+    pub environments: &'static [&'static str],
+    /// What was deployed before.
+    pub before: &'static [(&'static str, &'static str)],
+    /// What does not work.
+    pub fault: Fault,
+    /// How an undisturbed run ends.
+    pub exit: i32,
+    /// Whether the short matrix has it.
+    pub short: bool,
+}
+
+/// What does not work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// This gate fails.
+    Gate(&'static str),
+    /// This service of this environment does not come up on the new version.
+    Breaks(&'static str, &'static str),
+    /// int/fbv does not come up on the new version, and int/kv does not come back.
+    NoWayBack,
+}
+
+const PREPROD: &[(&str, &str)] = &[("int", OLD), ("preprod", OLD), ("int", NEW), ("int", NEXT)];
+
+/// All scenarios.
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "good run",
+        pipeline: "int",
+        environments: &["int"],
+        before: &[("int", OLD)],
+        fault: Fault::None,
+        exit: 0,
+        short: true,
+    },
+    Scenario {
+        name: "failing gate",
+        pipeline: "int",
+        environments: &["int"],
+        before: &[("int", OLD)],
+        fault: Fault::Gate("int-test"),
+        exit: 11,
+        short: true,
+    },
+    Scenario {
+        name: "failing rollback",
+        pipeline: "int",
+        environments: &["int"],
+        before: &[("int", OLD)],
+        fault: Fault::NoWayBack,
+        exit: 12,
+        short: false,
+    },
+    Scenario {
+        name: "three stages",
+        pipeline: "preprod",
+        environments: &["abn", "lup", "prd"],
+        before: PREPROD,
+        fault: Fault::None,
+        exit: 0,
+        short: false,
+    },
+    Scenario {
+        name: "third stage breaks",
+        pipeline: "preprod",
+        environments: &["abn", "lup", "prd"],
+        before: PREPROD,
+        fault: Fault::Breaks("prd", "remo"),
+        exit: 10,
+        short: false,
+    },
+];
+
+/// A world with its wires, and the state that every case begins with.
+pub struct Place {
+    /// The world.
+    pub world: World,
+    /// Its wires.
+    pub wire: Wire,
+    /// What is run.
+    pub scenario: &'static Scenario,
+    main: String,
+    queue: String,
+    lines: usize,
+}
+
+impl Place {
+    /// A world in which everything is verified that was deployed before.
+    pub fn new(scenario: &'static Scenario) -> Self {
+        let world = World::over(Transport::Http).with_chat();
+        world.chat().limit(10_000, Duration::from_secs(1));
+        let hook = world.chat().webhook_url();
+        let mut wire = None;
+        let root = world.dir().display().to_string();
+        world.config(|text| {
+            let url = text["repository"]["url"].as_str().unwrap().to_owned();
+            let made = Wire::new(world.dir(), port(&url), port(&hook));
+            text["repository"]["url"] = value(url.replace(&port(&url).to_string(), &made.git().to_string()));
+            for (_, environment) in text["environment"].as_table_mut().unwrap().iter_mut() {
+                through(&root, "agent", &mut environment["agent"]["command"]);
+                environment["agent"]["interval"] = value("50ms");
+                if scenario.fault == Fault::NoWayBack {
+                    environment["rollback_timeout"] = value("2s");
+                }
+            }
+            for (_, gate) in text["gate"].as_table_mut().unwrap().iter_mut() {
+                through(&root, "gate", &mut gate["command"]);
+            }
+            text["queue"]["default"]["ttl"] = value("3s");
+            text["queue"]["default"]["start_grace"] = value("3s");
+            let hook = hook.replace(&port(&hook).to_string(), &made.chat().to_string());
+            std::fs::write(world.dir().join("chat.url"), hook).unwrap();
+            wire = Some(made);
+        });
+        for (pipeline, version) in scenario.before {
+            world.verified(pipeline, version);
+        }
+        let (main, queue) = (world.tip("main"), world.tip(QUEUE));
+        let lines = world.queue().history.len();
+        Self { world, wire: wire.unwrap(), scenario, main, queue, lines }
+    }
+
+    /// How many lines the history has before a case.
+    pub fn lines(&self) -> usize {
+        self.lines
+    }
+
+    /// Tip of the target branch before a case.
+    pub fn begin(&self) -> &str {
+        &self.main
+    }
+
+    /// Puts everything back to where a case begins.
+    pub fn reset(&self) {
+        self.wire.release();
+        let bare = self.world.bare();
+        git(&bare, &["update-ref", "refs/heads/main", &self.main]);
+        git(&bare, &["update-ref", &format!("refs/heads/{QUEUE}"), &self.queue]);
+        self.world.until("the agent is back", Duration::from_secs(20), || self.agent_is_at(&self.main));
+        self.fail();
+    }
+
+    fn agent_is_at(&self, commit: &str) -> bool {
+        self.scenario.environments.iter().all(|environment| {
+            ["mds", "fbv", "kv", "remo"].iter().all(|service| {
+                let file = self.world.dir().join(format!("agent/{environment}/{service}.json"));
+                std::fs::read_to_string(file).is_ok_and(|answer| answer.contains(commit))
+            })
+        })
+    }
+
+    fn fail(&self) {
+        match self.scenario.fault {
+            Fault::None => {}
+            Fault::Gate(name) => self.world.gate(name).fails(),
+            Fault::Breaks(environment, service) => self.world.service(environment, service).breaks_on(NEW),
+            Fault::NoWayBack => {
+                self.world.service("int", "fbv").breaks_on(NEW);
+                self.world.service("int", "kv").never_comes_back();
+            }
+        }
+    }
+}
+
+fn port(url: &str) -> u16 {
+    url.split(['/', ':']).find_map(|word| word.parse().ok()).unwrap()
+}
+
+/// The script of the wires before a command.
+fn through(root: &str, kind: &str, command: &mut toml_edit::Item) {
+    let mut words = vec!["/bin/sh".to_owned(), format!("{root}/wire.sh"), kind.to_owned()];
+    words.extend(command.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()));
+    *command = value(words.iter().map(String::as_str).collect::<toml_edit::Array>());
+}
