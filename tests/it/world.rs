@@ -22,6 +22,7 @@ use toml_edit::{Array, DocumentMut, value};
 pub use agent::Service;
 pub use bot::{Bot, Done, Running, Signal};
 pub use gate::Gate;
+pub use reading::Queue;
 
 use crate::chat::Chat;
 use crate::transport::{HttpServer, SshServer, git, git_command};
