@@ -3,8 +3,10 @@
 pub mod edge;
 pub mod init;
 pub mod look;
+pub mod output;
 pub mod queue;
 pub mod runs;
+pub mod stage;
 
 use std::path::PathBuf;
 

@@ -14,8 +14,8 @@ mod world;
 
 use std::path::Path;
 
-use crate::cli::queue::emit;
-use crate::cli::runs::CommandError;
+use crate::cli::output::emit;
+use crate::cli::stage::CommandError;
 use crate::cli::{Demo, DemoPart};
 use crate::exit::Exit;
 

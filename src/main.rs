@@ -4,8 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use datapin::cli::runs::CommandError;
-use datapin::cli::{Cli, Command, edge, init, look, queue, runs};
+use datapin::cli::stage::CommandError;
+use datapin::cli::{Cli, Command, edge, init, look, output, queue, runs};
 use datapin::exit::Exit;
 use datapin::{config, demo, report};
 
@@ -61,7 +61,7 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
         Command::Check => look::check(common).await,
         Command::Init(args) => init::init(common, args).await,
         Command::Schema => {
-            queue::emit(&format!("{:#}\n", config::schema()));
+            output::emit(&format!("{:#}\n", config::schema()));
             Ok(Exit::Ok)
         }
         Command::Completions { shell } => {

@@ -29,7 +29,7 @@ pub use error::error;
 pub use history::{history_json, history_json_lines, history_text};
 pub use line::{Line, Tone};
 pub use plan::{FileDiff, PlanView, Work, plan_json, plan_text};
-pub use queue::page::queue_page;
+pub use queue::page::{page, queue_page};
 pub use queue::{queue_json, queue_text};
 pub use status::{EnvironmentStatus, StatusView, VerifiedOn, status_json, status_text};
 

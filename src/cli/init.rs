@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::edge::{self, CONFIG};
-use super::queue::emit;
-use super::runs::{CommandError, Stage};
+use super::output::emit;
+use super::stage::{CommandError, Stage};
 use super::{Common, Init};
 use crate::config::starter;
 use crate::exit::Exit;

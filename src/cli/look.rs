@@ -1,7 +1,7 @@
 //! Commands that only look.
 
-use super::queue::emit;
-use super::runs::{CommandError, Stage};
+use super::output::emit;
+use super::stage::{CommandError, Stage};
 use super::{Common, History, Output, Status, edge};
 use crate::exit::Exit;
 use crate::plan::{Files, FilesError, frozen, held};

@@ -1,10 +1,9 @@
 //! Commands that show and change the queue.
 
-use std::io::Write;
-
 use jiff::{SignedDuration, Timestamp};
 
-use super::runs::{CommandError, Stage};
+use super::output::emit;
+use super::stage::{CommandError, Stage};
 use super::{Allow, Common, Output, Queue, Reject, edge};
 use crate::config;
 use crate::exit::Exit;
@@ -15,11 +14,6 @@ use crate::report::{queue_json, queue_text};
 use crate::run::RunError;
 use crate::run::context::Context;
 use crate::run::resume::find;
-
-/// Prints what a command answers. A reader that went away is no failure.
-pub fn emit(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
-}
 
 /// `datapin queue …`.
 pub async fn queue(common: &Common, command: &Queue) -> Result<Exit, CommandError> {

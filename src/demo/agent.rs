@@ -8,7 +8,7 @@ use git2::{Oid, Repository};
 
 use super::NEW;
 use super::state::{Answer, Faults, Sort, answer_file, write_whole};
-use crate::cli::runs::CommandError;
+use crate::cli::stage::CommandError;
 use crate::config::{self, Config};
 use crate::exit::Exit;
 

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::scenario::Run;
 use super::world::World;
-use crate::cli::queue::emit;
-use crate::cli::runs::CommandError;
+use crate::cli::output::emit;
+use crate::cli::stage::CommandError;
 use crate::exit::Exit;
 
 /// How long a bot may take to enter the queue.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::state::{Answer, Faults, answer_file};
-use crate::cli::queue::emit;
+use crate::cli::output::emit;
 use crate::exit::Exit;
 
 /// Judges the environments that it is told of. Exit code 1 is the verdict `failed`.

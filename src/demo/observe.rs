@@ -4,7 +4,7 @@ use std::io::{Read, Result};
 use std::path::Path;
 
 use super::state::answer_file;
-use crate::cli::queue::emit;
+use crate::cli::output::emit;
 use crate::exit::Exit;
 
 /// Reads the question, and prints what the agent last said of that service.

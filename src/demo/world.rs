@@ -12,7 +12,7 @@ use toml_edit::{Array, DocumentMut, value};
 
 use super::scenario::Scenario;
 use super::state::{Faults, answer_file};
-use crate::cli::runs::CommandError;
+use crate::cli::stage::CommandError;
 use crate::exit::Exit;
 
 static ENVIRONMENTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/environments");

@@ -25,104 +25,6 @@ pub struct Queue {
     pub unknown: Unknown,
 }
 
-/// Why the queue does not allow a change. Nothing was written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The name is held under another identity.
-    #[error(
-        "environment `{name}` is known to this queue as branch `{theirs_branch}` of {theirs_repository}, not as branch `{mine_branch}` of {mine_repository}; use another name, or `datapin init` to change it while no run names it"
-    )]
-    Identity {
-        /// Environment.
-        name: String,
-        /// What the queue says.
-        theirs_repository: String,
-        /// What the queue says.
-        theirs_branch: String,
-        /// What the configuration says.
-        mine_repository: String,
-        /// What the configuration says.
-        mine_branch: String,
-    },
-    /// The same key is in the queue with other values of `--set`.
-    #[error("run {run} of this CI pipeline is in the queue with another `--set`; cancel it first")]
-    OtherSettings {
-        /// That run.
-        run: RunId,
-    },
-    /// The ticket is not in the queue.
-    #[error("ticket #{number} is not in the queue")]
-    Gone {
-        /// Its number.
-        number: u64,
-    },
-    /// Another driver acts for the ticket.
-    #[error("{who} acts for this run now (epoch {epoch})")]
-    TakenOver {
-        /// That driver.
-        who: String,
-        /// Its epoch.
-        epoch: u64,
-    },
-    /// It is not this ticket's turn.
-    #[error("it is not the turn of #{number}")]
-    NotItsTurn {
-        /// Its number.
-        number: u64,
-    },
-    /// The ticket lives: its driver wrote since it was looked at.
-    #[error("the driver of #{number} is alive")]
-    Alive {
-        /// Its number.
-        number: u64,
-    },
-    /// The ticket's state does not allow that.
-    #[error("#{number} is {state}")]
-    WrongState {
-        /// Its number.
-        number: u64,
-        /// What it is.
-        state: &'static str,
-    },
-    /// A report is about another try or another commit.
-    #[error("this result is about another try or another commit; it is not written")]
-    Stale,
-    /// The environment is not known to the queue.
-    #[error("environment `{name}` is not known to this queue; nothing was ever deployed there")]
-    NoEnvironment {
-        /// Its name.
-        name: String,
-    },
-    /// A person's freeze is already there.
-    #[error(
-        "environment `{name}` is already frozen by {owner}: {reason}; `datapin queue thaw {name}` lifts that first"
-    )]
-    AlreadyFrozen {
-        /// Its name.
-        name: String,
-        /// Who froze it.
-        owner: String,
-        /// Why.
-        reason: String,
-    },
-    /// There is nothing to thaw.
-    #[error("environment `{name}` is not frozen")]
-    NotFrozen {
-        /// Its name.
-        name: String,
-    },
-    /// A freeze with open work is not a person's to lift.
-    #[error(
-        "environment `{name}` is frozen because {reason}; run `datapin rollback {name}` or `datapin reconcile`, which thaw it when they succeed, or thaw it with --force"
-    )]
-    WorkIsLeft {
-        /// Its name.
-        name: String,
-        /// Why it is frozen.
-        reason: String,
-    },
-}
-
 /// How an entry went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
@@ -373,56 +275,6 @@ impl Queue {
         Ok(epoch)
     }
 
-    /// A person freezes an environment.
-    pub fn freeze(&mut self, identity: &Identity, freeze: Freeze) -> Result<(), Refusal> {
-        self.same_identity(identity)?;
-        let file = self
-            .environments
-            .entry(identity.name.clone())
-            .or_insert_with(|| EnvironmentFile::new(identity.clone()));
-        if let Some(old) = &file.freeze {
-            return Err(Refusal::AlreadyFrozen {
-                name: identity.name.clone(),
-                owner: old.owner.clone(),
-                reason: old.reason.clone(),
-            });
-        }
-        file.freeze = Some(freeze);
-        Ok(())
-    }
-
-    /// A person lifts a freeze. One that carries open work yields only to `force`.
-    pub fn thaw(&mut self, name: &str, force: Force) -> Result<Freeze, Refusal> {
-        let file = self.environment_mut(name)?;
-        match &file.freeze {
-            None => Err(Refusal::NotFrozen { name: name.to_owned() }),
-            Some(freeze) if freeze.origin.carried().is_some() && force == Force::No => {
-                Err(Refusal::WorkIsLeft { name: name.to_owned(), reason: freeze.reason.clone() })
-            }
-            Some(freeze) => {
-                let freeze = freeze.clone();
-                file.freeze = None;
-                Ok(freeze)
-            }
-        }
-    }
-
-    /// Keeps a version out of an environment.
-    pub fn reject(&mut self, name: &str, dataset: &str, rejected: Rejected) -> Result<(), Refusal> {
-        let file = self.environment_mut(name)?.datasets.entry(dataset.to_owned()).or_default();
-        file.rejected.retain(|old| old.version != rejected.version);
-        file.rejected.push(rejected);
-        Ok(())
-    }
-
-    /// Lets a version in again. Whether it was kept out.
-    pub fn allow(&mut self, name: &str, dataset: &str, version: &str) -> Result<bool, Refusal> {
-        let file = self.environment_mut(name)?.datasets.entry(dataset.to_owned()).or_default();
-        let before = file.rejected.len();
-        file.rejected.retain(|old| old.version != version);
-        Ok(file.rejected.len() < before)
-    }
-
     /// The ticket of that number.
     pub fn ticket(&self, number: u64) -> Result<&Ticket, Refusal> {
         self.tickets.get(&number).ok_or(Refusal::Gone { number })
@@ -438,7 +290,7 @@ impl Queue {
         self.environments.get(name)?.datasets.get(dataset)?.current()
     }
 
-    fn environment_mut(&mut self, name: &str) -> Result<&mut EnvironmentFile, Refusal> {
+    pub(super) fn environment_mut(&mut self, name: &str) -> Result<&mut EnvironmentFile, Refusal> {
         self.environments.get_mut(name).ok_or_else(|| Refusal::NoEnvironment { name: name.to_owned() })
     }
 
@@ -459,15 +311,6 @@ impl Queue {
             self.finished.push(HistoryLine::of(&ticket, outcome, who, at));
         }
     }
-}
-
-/// Whether a person insists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Force {
-    /// No.
-    No,
-    /// `--force`.
-    Yes,
 }
 
 /// What a newer run does with waiting ones of its pipeline and dataset.

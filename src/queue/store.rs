@@ -3,116 +3,19 @@
 //! The git server is the compare-and-swap. A lost race redoes the change on the new tip; an unknown outcome
 //! is answered by looking at the branch again.
 
+mod error;
+
+pub use error::{ChangeError, StoreError};
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::Instant;
 
-use super::tree::{self, TreeError};
+use super::tree::{self, Page};
 use super::*;
 use crate::repo::{CommitId, CommitTime, Pipelines, PushOptions, PushOutcome, Repo, RepoError};
-
-/// Why the queue branch cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// There is no such branch.
-    #[error("the queue branch `{branch}` does not exist in {repository}; `datapin init` creates it{}", restore(.seen))]
-    Missing {
-        /// Branch.
-        branch: String,
-        /// Repository.
-        repository: String,
-        /// The tip that was seen before it went.
-        seen: Option<CommitId>,
-    },
-    /// The branch does not descend from what was seen before.
-    #[error(
-        "the queue branch `{branch}` was rewritten: its tip {tip} does not descend from {seen}; restore it with `git push --force origin {seen}:refs/heads/{branch}`"
-    )]
-    Rewritten {
-        /// Branch.
-        branch: String,
-        /// The tip that was seen before.
-        seen: CommitId,
-        /// The tip now.
-        tip: CommitId,
-    },
-    /// The server does not allow the push.
-    #[error(
-        "the server refused a push to the queue branch `{branch}`, which this login needs the right for: {reason}"
-    )]
-    Refused {
-        /// Branch.
-        branch: String,
-        /// The server's words.
-        reason: String,
-    },
-    /// It could not be written in time.
-    #[error("the queue branch `{branch}` could not be written for {seconds} s: {last}")]
-    OutOfReach {
-        /// Branch.
-        branch: String,
-        /// How long it was tried.
-        seconds: u64,
-        /// What was seen last.
-        last: String,
-    },
-    /// Its files cannot be read.
-    #[error(transparent)]
-    Tree(#[from] TreeError),
-    /// Git.
-    #[error(transparent)]
-    Repo(#[from] RepoError),
-}
-
-impl RepoError {
-    /// Whether trying again may help.
-    pub fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            RepoError::Unreachable { .. }
-                | RepoError::Timeout { .. }
-                | RepoError::Damaged { .. }
-                // The kept repository was thrown away meanwhile; the next fetch brings the commit.
-                | RepoError::NoSuchCommit { .. }
-        )
-    }
-}
-
-impl StoreError {
-    /// Whether trying again may help.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            StoreError::Repo(error) | StoreError::Tree(TreeError::Repo(error)) => error.is_transient(),
-            StoreError::OutOfReach { .. } => true,
-            StoreError::Missing { .. }
-            | StoreError::Rewritten { .. }
-            | StoreError::Refused { .. }
-            | StoreError::Tree(TreeError::Newer { .. } | TreeError::Damaged { .. } | TreeError::NotAQueue) => {
-                false
-            }
-        }
-    }
-}
-
-fn restore(seen: &Option<CommitId>) -> String {
-    match seen {
-        Some(seen) => format!(", or restore it from {seen}"),
-        None => String::new(),
-    }
-}
-
-/// Why a change was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// The rules do not allow it.
-    #[error(transparent)]
-    Refusal(#[from] Refusal),
-    /// The branch could not be written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// What the branch said.
 #[derive(Debug, Clone)]
@@ -129,13 +32,14 @@ pub struct Store {
     repo: Arc<Repo>,
     branch: String,
     patience: Duration,
+    page: Page,
     last: Arc<Mutex<Option<Seen>>>,
 }
 
 impl Store {
     /// The queue on `branch`. A change is tried for `patience` while the server is out of reach.
-    pub fn new(repo: Arc<Repo>, branch: &str, patience: Duration) -> Self {
-        Self { repo, branch: branch.to_owned(), patience, last: Arc::default() }
+    pub fn new(repo: Arc<Repo>, branch: &str, patience: Duration, page: Page) -> Self {
+        Self { repo, branch: branch.to_owned(), patience, page, last: Arc::default() }
     }
 
     /// The same queue, with the same memory of what was seen, and another patience.
@@ -191,7 +95,7 @@ impl Store {
                 return Ok(false);
             }
             let empty = Queue { next: 1, ..Queue::default() };
-            let changes = tree::changes(&this.repo, None, &Queue::default(), &empty)?;
+            let changes = tree::changes(&this.repo, None, &Queue::default(), &empty, this.page)?;
             let message = "queue: created\n\n[skip ci]\n";
             let commit = this.repo.commit(None, &changes, message, CommitTime::Now)?;
             match this.push(&commit, None) {
@@ -300,7 +204,7 @@ impl Store {
     }
 
     fn write(&self, seen: &Seen, queue: Queue, message: &str) -> Result<Written, StoreError> {
-        let changes = tree::changes(&self.repo, Some(&seen.tip), &seen.queue, &queue)?;
+        let changes = tree::changes(&self.repo, Some(&seen.tip), &seen.queue, &queue, self.page)?;
         let commit = self.repo.commit(Some(&seen.tip), &changes, message, CommitTime::Now)?;
         match self.push(&commit, Some(&seen.tip)) {
             PushOutcome::Updated => {

@@ -106,12 +106,16 @@ pub fn history(
     Ok(lines)
 }
 
+/// Renders README.md of the branch, for people who open it. The same queue gives the same text.
+pub type Page = fn(&Queue) -> String;
+
 /// The files that differ between two states of a queue; `tip` is where `before` was read.
 pub fn changes(
     repo: &Repo,
     tip: Option<&CommitId>,
     before: &Queue,
     after: &Queue,
+    page: Page,
 ) -> Result<Vec<Change>, TreeError> {
     let mut changes = Vec::new();
     if tip.is_none() || before.next != after.next {
@@ -130,16 +134,11 @@ pub fn changes(
         }
     }
     changes.extend(finished(repo, tip, &after.finished)?);
-    if tip.is_none() || moved(before, after) {
-        let page = page::render(after);
+    if tip.is_none() || page(before) != page(after) {
+        let page = page(after);
         changes.push(Change { path: "README.md".to_owned(), content: Content::Write(page.into_bytes()) });
     }
     Ok(changes)
-}
-
-/// Whether the page would say something else. A beat alone is no news.
-fn moved(before: &Queue, after: &Queue) -> bool {
-    page::render(before) != page::render(after)
 }
 
 fn finished(repo: &Repo, tip: Option<&CommitId>, lines: &[HistoryLine]) -> Result<Vec<Change>, TreeError> {

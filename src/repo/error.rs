@@ -189,6 +189,20 @@ pub enum RepoError {
     },
 }
 
+impl RepoError {
+    /// Whether trying again may help.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            RepoError::Unreachable { .. }
+                | RepoError::Timeout { .. }
+                | RepoError::Damaged { .. }
+                // The kept repository was thrown away meanwhile; the next fetch brings the commit.
+                | RepoError::NoSuchCommit { .. }
+        )
+    }
+}
+
 /// Where an answer that only says what failed is put into words.
 pub(super) struct Circumstances<'a> {
     pub doing: &'a str,

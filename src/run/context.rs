@@ -140,7 +140,7 @@ impl Context {
         let settings = self.config.queues.get(name).or_else(|| self.config.queues.get("default"));
         let (branch, ttl) = settings
             .map_or(("datapin/queue", Duration::from_secs(300)), |queue| (queue.branch.as_str(), queue.ttl));
-        Store::new(repo.clone(), branch, patience(ttl))
+        Store::new(repo.clone(), branch, patience(ttl), crate::report::page)
     }
 }
 

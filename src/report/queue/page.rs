@@ -1,7 +1,7 @@
 //! The queue as a Markdown page: the branch's `README.md`.
 
 use super::{frozen, frozen_words, in_order, place_words, since};
-use crate::queue::{EnvironmentFile, Ticket};
+use crate::queue::{EnvironmentFile, Queue, Ticket};
 use crate::report::{clean, words};
 
 const ABOUT: &str = "\
@@ -13,6 +13,13 @@ This branch is the queue, the lock, the journal and the audit log of data deploy
 - To take a run out: `datapin cancel RUN` (it rolls back what it touched).
 - To see more: `datapin queue show`, `datapin status`, `datapin history`.
 ";
+
+/// The page of a queue; see [`queue_page`].
+pub fn page(queue: &Queue) -> String {
+    let tickets: Vec<&Ticket> = queue.tickets.values().collect();
+    let environments: Vec<&EnvironmentFile> = queue.environments.values().collect();
+    queue_page(&tickets, &environments)
+}
 
 /// The page. The same queue gives the same bytes: it knows no clock, and every time in it is UTC.
 ///
