@@ -7,7 +7,7 @@ use super::edge::{self, CONFIG};
 use super::output::emit;
 use super::stage::{CommandError, Stage};
 use super::{Common, Init};
-use crate::config::starter;
+use crate::config::{self, starter};
 use crate::exit::Exit;
 use crate::queue::{StoreError, blocking};
 use crate::repo::RepoError;
@@ -16,6 +16,8 @@ use crate::repo::RepoError;
 const MOST_FILES: usize = 5_000;
 
 /// Writes ./datapin.toml if there is none, and creates the queue branch of each queue.
+///
+/// A starter in which nothing could be found is not complete: the queue waits for the second `init`.
 pub async fn init(common: &Common, args: &Init) -> Result<Exit, CommandError> {
     let path = common.config.clone().unwrap_or_else(|| CONFIG.into());
     if !path.exists() {
@@ -24,8 +26,12 @@ pub async fn init(common: &Common, args: &Init) -> Result<Exit, CommandError> {
         let starter = starter(&files, edge::origin().as_deref());
         std::fs::write(&path, &starter.text)
             .map_err(|source| CommandError::Local { what: format!("writing {}", path.display()), source })?;
-        emit(&format!("wrote {}: read it, correct it, then run `datapin init` again\n", path.display()));
-        return Ok(Exit::Ok);
+        emit(&format!("wrote {}: read it and correct it\n", path.display()));
+        if let Err(why) = config::load(&path.display().to_string(), &starter.text) {
+            tracing::debug!(%why, "the starter is not complete");
+            emit("then run `datapin init` again: it creates the queue branch\n");
+            return Ok(Exit::Ok);
+        }
     }
     create_queues(common, args).await
 }
