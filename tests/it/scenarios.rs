@@ -1,5 +1,6 @@
 //! The six pictures of the concept and the playground, by the real binary over each transport, and the demo itself.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -170,9 +171,13 @@ mod scenario {
     }
 }
 
+/// Demos are timed, so that they do not run beside each other.
+static ONE_DEMO: Mutex<()> = Mutex::new(());
+
 /// `datapin demo` on a directory of its own, as a person runs it.
 #[track_caller]
 fn demo(scenario: &str, code: i32) {
+    let _one = ONE_DEMO.lock().unwrap_or_else(PoisonError::into_inner);
     let world = World::without_queue(Transport::File);
     let dir = world.dir().join("demo");
     let args = ["demo", scenario, "--dir", &dir.display().to_string()];
