@@ -166,6 +166,17 @@ impl Agent {
         })
     }
 
+    /// Whether its program is there.
+    ///
+    /// # Errors
+    /// It is not: nobody should begin what it would have to watch.
+    pub fn findable(&self) -> Result<(), ProcessError> {
+        let Agent::Command(agent) = self;
+        process::fill_all(&agent.command, &[], &agent.own)
+            .first()
+            .map_or(Err(ProcessError::Empty), |program| process::findable(program, &agent.env))
+    }
+
     /// Pause between two questions.
     pub fn interval(&self) -> Duration {
         let Agent::Command(agent) = self;

@@ -19,7 +19,7 @@ mod template;
 
 pub use error::{ConfigError, ConfigErrors, FileFault, Problem};
 pub use parse::load;
-pub use resolve::UnknownName;
+pub use resolve::{UnknownName, usable};
 pub use schema::schema;
 pub use secret::SecretError;
 pub use set::{SetError, SetValue};

@@ -58,7 +58,7 @@ async fn play(world: &World, scenario: &Scenario) -> Result<Exit, CommandError> 
         world.quietly(pipeline, version).await?;
         emit(&format!("set up: {pipeline} is verified on {version}\n"));
     }
-    world.faults(scenario).map_err(local("writing the demo's faults"))?;
+    world.begin(scenario).map_err(local("writing the demo's faults"))?;
     match scenario.show {
         Show::Runs(runs) => {
             let mut last = Exit::Ok;

@@ -136,6 +136,19 @@ impl GateRunner {
         })
     }
 
+    /// Whether its program is there; a gate that needs none always is.
+    ///
+    /// # Errors
+    /// It is not: nobody should begin what it would have to judge.
+    pub fn findable(&self) -> Result<(), process::ProcessError> {
+        match &self.work {
+            Work::Command(gate) => process::fill_all(&gate.command, &[], &gate.own)
+                .first()
+                .map_or(Err(process::ProcessError::Empty), |program| process::findable(program, &gate.env)),
+            Work::Http(_) => Ok(()),
+        }
+    }
+
     /// The same gate with another first pause before an error is tried again (1 s otherwise).
     #[must_use]
     pub fn with_back_off(self, back_off: Duration) -> Self {

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{Config, Pipeline};
-use crate::queue::{EnvironmentFile, Identity, Queue, Role, SetValue, Setting, Standing, VerifiedSet};
+use crate::queue::{
+    EnvironmentFile, Identity, Origin, Queue, Role, SetValue, Setting, Standing, VerifiedSet,
+};
 use crate::repo::{CommitId, Repo};
 
 /// What is asked for.
@@ -248,7 +250,13 @@ fn obstacles(pipeline: &Pipeline, version: &str, snapshot: &Snapshot, stages: &[
 pub fn frozen(file: &EnvironmentFile, now: jiff::Timestamp) -> Option<String> {
     let freeze = file.freeze.as_ref().filter(|freeze| freeze.until.is_none_or(|until| until > now))?;
     let name = &file.identity.name;
-    Some(format!("environment `{name}` is frozen by {}: {}", freeze.owner, freeze.reason))
+    let way_out = match freeze.origin {
+        Origin::Person => format!("`datapin queue thaw {name}` lifts it"),
+        Origin::RollbackFailed { .. } | Origin::Abandoned { .. } => {
+            format!("`datapin reconcile` or `datapin rollback {name}` finishes what is left there")
+        }
+    };
+    Some(format!("environment `{name}` is frozen by {}: {}; {way_out}", freeze.owner, freeze.reason))
 }
 
 /// Why a version is kept out of an environment, if it is.

@@ -25,6 +25,7 @@ use tokio::process::{Child, ChildStdin, Command};
 pub use argv::{base_env, fill, fill_all};
 pub use capture::{Captured, one_line, plain};
 use group::Group;
+pub use locate::findable;
 use stray::Mark;
 
 /// How long whoever escaped from the group and holds the pipes is still listened to.

@@ -126,7 +126,11 @@ impl RunError {
 fn repo_exit(error: &crate::repo::RepoError) -> Exit {
     use crate::repo::RepoError;
     match error {
-        RepoError::BadLocation { .. } | RepoError::OutsideRepository { .. } => Exit::Usage,
+        RepoError::BadLocation { .. }
+        | RepoError::OutsideRepository { .. }
+        | RepoError::SymlinkInPath { .. }
+        | RepoError::Submodule { .. }
+        | RepoError::IsDirectory { .. } => Exit::Usage,
         RepoError::Damaged { .. } | RepoError::UnplannedPaths { .. } => Exit::Damage,
         _ => Exit::Unreachable,
     }
@@ -172,6 +176,10 @@ pub async fn deploy(
     if !plan.obstacles.is_empty() {
         return Err(RunError::NotAllowed(plan.obstacles.join("; ")));
     }
+    let stages = &pipeline.stages;
+    let environments: Vec<String> = stages.iter().flat_map(|stage| stage.environments.clone()).collect();
+    let gates: Vec<String> = stages.iter().flat_map(|stage| stage.gates.clone()).collect();
+    context.programs(&environments, &gates).map_err(RunError::Usage)?;
     let order = Order::deployment(&pipeline, version, set);
     let settings = context.config.queue_of(&pipeline);
     let seen = store.read().await?;
@@ -229,6 +237,7 @@ pub struct RollbackOrder {
 pub async fn rollback(context: &Context, asked: RollbackOrder) -> Result<Outcome, RunError> {
     let environment = context.config.environment(&asked.environment)?;
     let dataset = dataset_of(context, &asked.environment, asked.dataset.as_deref())?;
+    context.programs(std::slice::from_ref(&asked.environment), &[]).map_err(RunError::Usage)?;
     let store = context.queue_store(&environment.queue);
     let mut order =
         Order::rollback(&asked.environment, &dataset, asked.to.clone(), asked.reject, asked.frozen);

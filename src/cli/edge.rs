@@ -32,7 +32,7 @@ pub enum EdgeError {
     )]
     NoConfig,
     /// It cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{} cannot be read, is it the right --config? {source}", path.display())]
     Unreadable {
         /// Path.
         path: PathBuf,
@@ -40,7 +40,9 @@ pub enum EdgeError {
         source: std::io::Error,
     },
     /// The repository has none.
-    #[error("{repository} has no {CONFIG} at the tip of `{branch}`")]
+    #[error(
+        "{repository} has no {CONFIG} at the tip of `{branch}`; write one there with `datapin init`, or name one with --config"
+    )]
     NoRemoteConfig {
         /// Repository.
         repository: String,
@@ -48,7 +50,7 @@ pub enum EdgeError {
         branch: String,
     },
     /// It is no text.
-    #[error("{name} is not UTF-8")]
+    #[error("{name} is no configuration: it is not UTF-8; name another file, or save it as UTF-8")]
     NotText {
         /// Name.
         name: String,
@@ -271,7 +273,8 @@ fn who() -> String {
 }
 
 fn actor(common: &Common) -> String {
-    let known = common.actor.clone().or_else(|| variable("GITLAB_USER_LOGIN"));
+    let asked = common.actor.clone().filter(|name| !name.is_empty());
+    let known = asked.or_else(|| variable("GITLAB_USER_LOGIN"));
     known.or_else(|| variable("USER")).unwrap_or_else(|| "somebody".to_owned())
 }
 

@@ -100,6 +100,10 @@ async fn now_held(context: &Context, name: &str, dataset: &str) -> Result<Vec<Se
 /// `datapin history`.
 pub async fn history(common: &Common, args: &History) -> Result<Exit, CommandError> {
     let stage = Stage::look(common)?;
+    stage.context.config.queue(&args.queue)?;
+    if let Some(name) = &args.environment {
+        stage.context.config.environment(name)?;
+    }
     let store = stage.context.queue_store(&args.queue);
     let (limit, only) = (args.limit, args.environment.clone());
     let wanted = move |line: &HistoryLine| only.as_ref().is_none_or(|only| line.environments.contains(only));

@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::runs::{CommandError, Stage};
 use super::{Allow, Common, Output, Queue, Reject, edge};
+use crate::config;
 use crate::exit::Exit;
 use crate::queue::{
-    Cause, CauseKind, EnvironmentFile, Force, Freeze, Origin, Outcome, Rejected, Ticket, Unknown,
+    Cause, CauseKind, EnvironmentFile, Force, Freeze, Origin, Outcome, Rejected, Store, Ticket, Unknown,
 };
 use crate::report::{queue_json, queue_text};
 use crate::run::RunError;
@@ -38,6 +39,7 @@ pub async fn queue(common: &Common, command: &Queue) -> Result<Exit, CommandErro
 }
 
 async fn show(context: &Context, common: &Common, queue: &str) -> Result<Exit, CommandError> {
+    context.config.queue(queue)?;
     let seen = context.queue_store(queue).read().await?;
     let tickets: Vec<&Ticket> = seen.queue.tickets.values().collect();
     let environments: Vec<&EnvironmentFile> = seen.queue.environments.values().collect();
@@ -49,10 +51,11 @@ async fn show(context: &Context, common: &Common, queue: &str) -> Result<Exit, C
 }
 
 async fn leave(context: &Context, run: &str, queue: &str) -> Result<Exit, CommandError> {
+    context.config.queue(queue)?;
     let store = context.queue_store(queue);
     let seen = store.read().await?;
     let Some(ticket) = find(&seen.queue, Some(run))? else {
-        return Err(CommandError::Usage(format!("run `{run}` is not in the queue `{}`", store.branch())));
+        return Err(CommandError::Usage(not_there(run, &store)));
     };
     if ticket.state.holds() {
         return Err(RunError::NotAllowed(format!(
@@ -69,6 +72,11 @@ async fn leave(context: &Context, run: &str, queue: &str) -> Result<Exit, Comman
     store.change(&subject, |queue| queue.leave(number, outcome.clone(), &context.actor, at)).await?;
     emit(&format!("run {} (#{number}) is out of the line\n", ticket.run));
     Ok(Exit::Ok)
+}
+
+/// What is said of a run that has no ticket.
+pub fn not_there(run: &str, store: &Store) -> String {
+    format!("run `{run}` is not in the queue `{}`; `datapin queue show` lists those that are", store.branch())
 }
 
 async fn freeze(
@@ -119,6 +127,7 @@ async fn thaw(context: &Context, environment: &str, force: Force) -> Result<Exit
 
 /// `datapin reject`.
 pub async fn reject(common: &Common, args: &Reject) -> Result<Exit, CommandError> {
+    config::usable(&args.version).map_err(CommandError::Usage)?;
     let stage = Stage::look(common)?;
     let context = &stage.context;
     for name in environments(context, &args.dataset, args.environment.as_deref())? {
@@ -153,11 +162,13 @@ pub async fn allow(common: &Common, args: &Allow) -> Result<Exit, CommandError> 
     let context = &stage.context;
     for name in environments(context, &args.dataset, args.environment.as_deref())? {
         let store = context.queue_store(&context.config.environment(&name)?.queue);
-        if store.read().await?.queue.environment(&name).is_none() {
-            continue;
-        }
         let subject = format!("{} {} is allowed in {name}", args.dataset, args.version);
-        let was = store.change(&subject, |queue| queue.allow(&name, &args.dataset, &args.version)).await?;
+        let was = match store.read().await?.queue.environment(&name) {
+            Some(_) => {
+                store.change(&subject, |queue| queue.allow(&name, &args.dataset, &args.version)).await?
+            }
+            None => false,
+        };
         emit(&match was {
             true => format!("{} {} is let into {name} again\n", args.dataset, args.version),
             false => format!("{} {} was not rejected in {name}\n", args.dataset, args.version),

@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::edge::{self, EdgeError};
-use super::{Cancel, Common, Deploy, Output, Reconcile, Resume, Rollback, queue::emit};
+use super::{Cancel, Common, Deploy, Output, Reconcile, Resume, Rollback, queue::emit, queue::not_there};
 use crate::config::SetError;
 use crate::event::{Event, Summary};
 use crate::exit::Exit;
-use crate::queue::{Force, FrozenBy, Outcome, Rejection, Setting};
+use crate::queue::{Force, FrozenBy, Outcome, Rejection, Setting, Store};
 use crate::report::{FileDiff, Listener, PlanView, Work, plan_json, plan_text};
 use crate::run::context::{Context, Events, Signals};
 use crate::run::order::Order;
@@ -246,15 +246,15 @@ pub async fn rollback(common: &Common, args: &Rollback) -> Result<Exit, CommandE
 pub async fn resume(common: &Common, args: &Resume) -> Result<Exit, CommandError> {
     let stage = Stage::open(common)?;
     let context = &stage.context;
-    let done = match context.config.queues.get(&args.queue) {
-        Some(settings) => {
+    let done = match context.config.queue(&args.queue) {
+        Ok(settings) => {
             let force = if args.force { Force::Yes } else { Force::No };
             let store = context.queue_store(&args.queue);
             run::resume::resume(context, &store, settings, args.run.as_deref(), force)
                 .await
                 .map_err(CommandError::from)
         }
-        None => Err(CommandError::Usage(format!("datapin.toml has no queue `{}`", args.queue))),
+        Err(error) => Err(error.into()),
     };
     stage.close().await;
     Ok(done?.exit())
@@ -263,11 +263,12 @@ pub async fn resume(common: &Common, args: &Resume) -> Result<Exit, CommandError
 /// `datapin cancel`.
 pub async fn cancel(common: &Common, args: &Cancel) -> Result<Exit, CommandError> {
     let stage = Stage::look(common)?;
+    stage.context.config.queue(&args.queue)?;
     let store = stage.context.queue_store(&args.queue);
     let seen = store.read().await?;
     let Some(ticket) = find(&seen.queue, args.run.as_deref())? else {
         return Err(CommandError::Usage(match &args.run {
-            Some(run) => format!("run `{run}` is not in the queue `{}`", store.branch()),
+            Some(run) => not_there(run, &store),
             None => format!("the queue `{}` is empty: there is nothing to cancel", store.branch()),
         }));
     };
@@ -284,9 +285,12 @@ pub async fn cancel(common: &Common, args: &Cancel) -> Result<Exit, CommandError
 pub async fn reconcile(common: &Common, args: &Reconcile) -> Result<Exit, CommandError> {
     let stage = Stage::open(common)?;
     let context = &stage.context;
+    if let Some(name) = &args.environment {
+        context.config.environment(name)?;
+    }
     let mut mended: Vec<Mended> = Vec::new();
     let mut errors: Vec<RunError> = Vec::new();
-    let mut seen: Vec<crate::queue::Store> = Vec::new();
+    let mut seen: Vec<Store> = Vec::new();
     for (name, settings) in &context.config.queues {
         let store = context.queue_store(name);
         let used = name == "default" || context.config.environments.values().any(|one| one.queue == *name);

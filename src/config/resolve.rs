@@ -11,7 +11,7 @@ use crate::values;
 pub struct UnknownName {
     /// Name of the file.
     pub file: String,
-    /// What was looked for: `pipeline`, `environment`, `dataset`.
+    /// What was looked for: `pipeline`, `environment`, `dataset`, `queue`.
     pub what: &'static str,
     /// The name.
     pub name: String,
@@ -45,6 +45,15 @@ impl Config {
     /// There is none; the error lists those there are.
     pub fn dataset(&self, name: &str) -> Result<&Dataset, UnknownName> {
         self.datasets.get(name).ok_or_else(|| self.unknown("dataset", name, self.datasets.keys()))
+    }
+
+    /// The queue of that name.
+    ///
+    /// # Errors
+    ///
+    /// There is none; the error lists those there are.
+    pub fn queue(&self, name: &str) -> Result<&Queue, UnknownName> {
+        self.queues.get(name).ok_or_else(|| self.unknown("queue", name, self.queues.keys()))
     }
 
     fn unknown<'n>(
@@ -110,16 +119,27 @@ impl Config {
     /// Why not, in words.
     pub fn check_version(&self, dataset: &str, version: &str) -> Result<(), String> {
         let dataset = self.dataset(dataset).map_err(|error| error.to_string())?;
-        if let Some(why) = unusable(version) {
-            return Err(format!("`{}` cannot be a version: {why}", shown(version)));
-        }
+        usable(version)?;
         if dataset.version_pattern.is_match(version) {
             return Ok(());
         }
         let whole = dataset.version_pattern.as_str();
         let pattern =
             whole.strip_prefix(r"\A(?:").and_then(|rest| rest.strip_suffix(r")\z")).unwrap_or(whole);
-        Err(format!("`{version}` is no version of dataset `{}`: it does not match `{pattern}`", dataset.name))
+        let (version, dataset) = (shown(version), &dataset.name);
+        Err(format!("`{version}` is no version of dataset `{dataset}`: it does not match `{pattern}`"))
+    }
+}
+
+/// Whether anything may be named like that, whatever a pattern allows.
+///
+/// # Errors
+///
+/// Why not, in words.
+pub fn usable(version: &str) -> Result<(), String> {
+    match unusable(version) {
+        Some(why) => Err(format!("`{}` cannot be a version: {why}", shown(version))),
+        None => Ok(()),
     }
 }
 

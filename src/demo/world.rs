@@ -111,8 +111,10 @@ impl World {
         }
     }
 
-    /// From here on, what the scenario says does not work.
-    pub fn faults(&self, scenario: &Scenario) -> std::io::Result<()> {
+    /// The setting up is over: what the chat heard of it is no news, and from here on what the scenario says does
+    /// not work.
+    pub fn begin(&self, scenario: &Scenario) -> std::io::Result<()> {
+        std::fs::write(self.dir.join("chat.log"), "")?;
         let faults = Faults {
             services: scenario
                 .faults

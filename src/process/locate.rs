@@ -6,6 +6,14 @@ use rustix::fs::{Access, access};
 
 use super::ProcessError;
 
+/// Whether a program can be found in the environment that it will get.
+///
+/// # Errors
+/// There is no such program, or it is no executable file.
+pub fn findable(program: &str, env: &[(String, String)]) -> Result<(), ProcessError> {
+    locate(program, env, None).map(|_| ())
+}
+
 /// The file of a program: its path if its name has a slash, else the first executable one in the `PATH` of
 /// the environment that it will get.
 pub(super) fn locate(

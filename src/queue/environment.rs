@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ticket::{EnvironmentPart, Role, RunId, Unknown};
+use super::record::{EnvironmentPart, Role};
+use super::ticket::{RunId, Unknown};
 use crate::config::Place;
 use crate::repo::CommitId;
 

@@ -57,8 +57,8 @@ pub enum Next {
 
 /// What ticket `me` does next.
 ///
-/// Only the next in line acts on others: it takes over an abandoned holder of its environments, and drops a
-/// waiting ticket that stands directly before it.
+/// Only the next in line takes over an abandoned holder of its environments. A waiting ticket that does not use its
+/// turn is dropped by everyone whom it keeps waiting, also where only others stand between the two.
 pub fn next(queue: &Queue, me: u64, silence: &Silence, patience: Patience) -> Next {
     let Some(mine) = queue.tickets.get(&me) else { return Next::Gone };
     if mine.state.holds() {
@@ -74,7 +74,7 @@ pub fn next(queue: &Queue, me: u64, silence: &Silence, patience: Patience) -> Ne
     }
     let silent = |number: u64| silence.of.get(&number).copied().unwrap_or_default();
     let idle = |number: u64| silence.entitled.get(&number).copied().unwrap_or_default();
-    for other in ahead {
+    for other in in_the_way(queue, ahead) {
         if other.state.holds() {
             if first_behind(queue, other, me, &idle, patience) && silent(other.number) >= patience.ttl {
                 return Next::TakeOver { number: other.number, seen: other.driver.clone() };
@@ -84,6 +84,25 @@ pub fn next(queue: &Queue, me: u64, silence: &Silence, patience: Patience) -> Ne
         }
     }
     Next::Wait { position }
+}
+
+/// Who is ahead, then who keeps those of them waiting that wait, and so on: these need not have an environment in common
+/// with whom they keep waiting in the end.
+fn in_the_way<'q>(queue: &'q Queue, ahead: Vec<&'q Ticket>) -> Vec<&'q Ticket> {
+    let mut all = ahead;
+    let mut at = 0;
+    while let Some(&waiting) = all.get(at) {
+        at += 1;
+        if waiting.state.holds() {
+            continue;
+        }
+        for other in queue.ahead(waiting) {
+            if !other.state.holds() && !all.iter().any(|known| known.number == other.number) {
+                all.push(other);
+            }
+        }
+    }
+    all
 }
 
 /// Whether every waiting ticket that waits for `holder` is behind `me`, or does not use its turn.

@@ -94,7 +94,9 @@ pub enum Refusal {
         name: String,
     },
     /// A person's freeze is already there.
-    #[error("environment `{name}` is already frozen by {owner}: {reason}")]
+    #[error(
+        "environment `{name}` is already frozen by {owner}: {reason}; `datapin queue thaw {name}` lifts that first"
+    )]
     AlreadyFrozen {
         /// Its name.
         name: String,
@@ -159,8 +161,9 @@ impl Queue {
                 false => Err(Refusal::OtherSettings { run: known.run.clone() }),
             };
         }
-        if on_newer == OnNewer::ReplaceWaiting {
-            self.replace_waiting(ticket, at);
+        match (on_newer, &ticket.kind) {
+            (OnNewer::ReplaceWaiting, RunKind::Deploy) => self.replace_waiting(ticket, at),
+            (OnNewer::ReplaceWaiting, RunKind::Rollback { .. }) | (OnNewer::Queue, _) => {}
         }
         let number = self.next;
         self.next += 1;
@@ -178,7 +181,8 @@ impl Queue {
             .tickets
             .values()
             .filter(|old| {
-                !old.state.holds() && old.pipeline == newer.pipeline && old.dataset == newer.dataset
+                let same = old.pipeline == newer.pipeline && old.dataset == newer.dataset;
+                same && !old.state.holds() && old.kind == RunKind::Deploy
             })
             .map(|old| old.number)
             .collect();
@@ -276,19 +280,23 @@ impl Queue {
         sets: &[(String, VerifiedSet)],
         at: Timestamp,
     ) -> Result<(), Refusal> {
+        for (name, _) in sets {
+            self.environment_mut(name)?;
+        }
+        let dataset = self.commit_point(number, epoch, at)?;
+        for (name, set) in sets {
+            self.environment_mut(name)?.datasets.entry(dataset.clone()).or_default().add(set.clone());
+        }
+        Ok(())
+    }
+
+    /// Writes the state of the commit point. Returns the run's dataset.
+    fn commit_point(&mut self, number: u64, epoch: u64, at: Timestamp) -> Result<String, Refusal> {
         let ticket = self.driven(number, epoch)?;
         ticket.driver.beat += 1;
         ticket.state = State::Verified;
         ticket.times.verified = Some(at);
-        let dataset = ticket.dataset.clone();
-        for (name, set) in sets {
-            let file = self
-                .environments
-                .get_mut(name)
-                .ok_or_else(|| Refusal::NoEnvironment { name: name.clone() })?;
-            file.datasets.entry(dataset.clone()).or_default().add(set.clone());
-        }
-        Ok(())
+        Ok(ticket.dataset.clone())
     }
 
     /// A rollback's commit point: the set that was reached becomes the current one, the sets after it are
@@ -301,15 +309,9 @@ impl Queue {
         reached: &VerifiedSet,
         at: Timestamp,
     ) -> Result<(), Refusal> {
-        let ticket = self.driven(number, epoch)?;
-        ticket.driver.beat += 1;
-        ticket.state = State::Verified;
-        ticket.times.verified = Some(at);
-        let dataset = ticket.dataset.clone();
-        let file = self
-            .environments
-            .get_mut(environment)
-            .ok_or_else(|| Refusal::NoEnvironment { name: environment.to_owned() })?;
+        self.environment_mut(environment)?;
+        let dataset = self.commit_point(number, epoch, at)?;
+        let file = self.environment_mut(environment)?;
         let ours =
             |freeze: &Freeze| freeze.origin.carried().is_some_and(|carried| carried.dataset == dataset);
         if file.freeze.as_ref().is_some_and(ours) {

@@ -39,7 +39,9 @@ pub enum StoreError {
         tip: CommitId,
     },
     /// The server does not allow the push.
-    #[error("the server refused a push to the queue branch `{branch}`: {reason}")]
+    #[error(
+        "the server refused a push to the queue branch `{branch}`, which this login needs the right for: {reason}"
+    )]
     Refused {
         /// Branch.
         branch: String,
@@ -214,21 +216,29 @@ impl Store {
         rule: impl Fn(&mut Queue) -> Result<T, Refusal> + Send + Sync,
     ) -> Result<T, ChangeError> {
         let begun = Instant::now();
-        let mut pauses = pauses();
+        let mut answered = begun;
+        let (mut races, mut outages) = (pauses(RACE_PAUSE_MAX), pauses(PAUSE_MAX));
         let mut fresh = self.last();
         let mut unsure: Option<Unsure<T>> = None;
         loop {
-            let last = match self.turn(&mut fresh, &mut unsure, subject, &rule).await {
+            let (last, pause) = match self.turn(&mut fresh, &mut unsure, subject, &rule).await {
                 Ok(Attempt::Done(value)) => return Ok(value),
-                Ok(Attempt::Again(why)) => why,
-                Err(ChangeError::Store(error)) if error.is_transient() => error.to_string(),
+                Ok(Attempt::Again(why)) if unsure.is_none() => {
+                    // Whoever lost a race has reached the server: that is no outage, however often it happens.
+                    answered = Instant::now();
+                    (why, races.next().unwrap_or(RACE_PAUSE_MAX))
+                }
+                Ok(Attempt::Again(why)) => (why, outages.next().unwrap_or(PAUSE_MAX)),
+                Err(ChangeError::Store(error)) if error.is_transient() => {
+                    (error.to_string(), outages.next().unwrap_or(PAUSE_MAX))
+                }
                 Err(error) => return Err(error),
             };
-            if begun.elapsed() >= self.patience {
+            if answered.elapsed() >= self.patience || begun.elapsed() >= self.patience * RACES {
                 return Err(self.out_of_reach(begun.elapsed(), last).into());
             }
             tracing::debug!(branch = self.branch, last, "queue change is tried again");
-            tokio::time::sleep(pauses.next().unwrap_or(PAUSE_MAX)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -369,13 +379,18 @@ enum Attempt<T> {
     Again(String),
 }
 
+/// Longest pause while the server is out of reach.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Longest pause after a lost race: whoever waits longer than the others write loses for ever.
+const RACE_PAUSE_MAX: Duration = Duration::from_millis(300);
+/// Lost races are borne for so many times the patience.
+const RACES: u32 = 10;
 
 /// Jittered pauses: without them, contention grows with the square of the writers.
-fn pauses() -> impl Iterator<Item = Duration> {
+fn pauses(longest: Duration) -> impl Iterator<Item = Duration> {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(30))
-        .with_max_delay(PAUSE_MAX)
+        .with_max_delay(longest)
         .with_factor(1.6)
         .with_jitter()
         .without_max_times()

@@ -29,7 +29,9 @@ pub enum TreeError {
         reason: String,
     },
     /// `queue.json` is not there.
-    #[error("the branch has no queue.json: it is not a queue; `datapin init` creates one")]
+    #[error(
+        "something else than a queue is on the queue branch: it has no queue.json; name another `branch` under [queue.…] in datapin.toml, and let `datapin init` create it"
+    )]
     NotAQueue,
     /// Git.
     #[error(transparent)]

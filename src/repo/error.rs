@@ -110,7 +110,7 @@ pub enum RepoError {
         detail: String,
     },
     /// The cache directory cannot be used.
-    #[error("cannot use the cache {}: {source}; make it writable or name another one", .path.display())]
+    #[error("cannot use the cache {}, make it writable or name another one with --cache: {source}", .path.display())]
     Cache {
         /// the file or directory
         path: PathBuf,
@@ -238,6 +238,7 @@ fn kind(error: &git2::Error, local: bool) -> Kind {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     match (error.code(), error.class()) {
         (ErrorCode::Auth, _) => Kind::Authentication,
+        (_, ErrorClass::Ssh) if says(&["private key", "public key"]) => Kind::Authentication,
         (ErrorCode::Certificate, _) | (_, ErrorClass::Ssl) => Kind::Tls,
         (_, ErrorClass::Http) if says(&["code: 401", "code: 403", "code: 407"]) => Kind::Authentication,
         (_, ErrorClass::Http) if says(&["code: 404", "code: 410"]) => Kind::NotFound,

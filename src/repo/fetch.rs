@@ -29,9 +29,9 @@ impl Repo {
         self.exchange("asking for the default branch of", Access::Shared, |wire, repo| {
             connected(wire, repo, |connection| {
                 let none = |error: git2::Error| match error.code() {
-                    ErrorCode::NotFound => {
-                        git2::Error::from_str("it names none: it is empty, or its HEAD is")
-                    }
+                    ErrorCode::NotFound => git2::Error::from_str(
+                        "it names none; push a first commit, or set `branch` under [repository]",
+                    ),
                     _ => error,
                 };
                 let name = connection.default_branch().map_err(none)?;

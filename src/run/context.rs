@@ -119,6 +119,21 @@ impl Context {
             .collect()
     }
 
+    /// Whether the programs are there that a run of these environments and gates would need.
+    ///
+    /// # Errors
+    /// The first that is not, in words.
+    pub fn programs(&self, environments: &[String], gates: &[String]) -> Result<(), String> {
+        for name in environments {
+            let found = self.agent(name).map_or(Ok(()), |agent| agent.findable());
+            found.map_err(|error| format!("the agent of environment `{name}`: {error}"))?;
+        }
+        for gate in self.gates(gates).map_err(|error| error.to_string())? {
+            gate.findable().map_err(|error| format!("gate `{}`: {error}", gate.name()))?;
+        }
+        Ok(())
+    }
+
     /// The queue of that name in the configuration.
     pub fn queue_store(&self, name: &str) -> Store {
         let repo = self.queues.get(name).unwrap_or(&self.target);

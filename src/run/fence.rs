@@ -63,7 +63,7 @@ pub enum FenceError {
     #[error(transparent)]
     Lost(#[from] Lost),
     /// The server does not allow it.
-    #[error("the server refused the push to `{branch}`: {reason}")]
+    #[error("the server refused the push to `{branch}`, which this login needs the right for: {reason}")]
     Refused {
         /// Branch.
         branch: String,

@@ -1,1 +1,4 @@
-//! cli
+//! The command line of the real binary: what it takes, and what it prints.
+
+mod output;
+mod setup;

@@ -22,7 +22,7 @@ use toml_edit::{Array, DocumentMut, value};
 pub use agent::Service;
 pub use bot::{Bot, Done, Running, Signal};
 pub use gate::Gate;
-pub use reading::{Commit, Queue};
+pub use reading::Queue;
 
 use crate::chat::Chat;
 use crate::transport::{HttpServer, SshServer, git, git_command};
@@ -51,7 +51,7 @@ pub struct World {
     agent: agent::Agent,
     chat: Option<Chat>,
     _http: Option<HttpServer>,
-    _ssh: Option<SshServer>,
+    ssh: Option<SshServer>,
 }
 
 impl World {
@@ -89,7 +89,7 @@ impl World {
         }
         std::fs::write(root.join("datapin.toml"), text.to_string()).unwrap();
         let agent = agent::Agent::start(root, &text);
-        Self { dir, agent, chat: None, _http: http, _ssh: ssh }
+        Self { dir, agent, chat: None, _http: http, ssh }
     }
 
     /// Directory of everything.
@@ -141,6 +141,11 @@ impl World {
     /// The chat of [`World::with_chat`].
     pub fn chat(&self) -> &Chat {
         self.chat.as_ref().expect("World::with_chat")
+    }
+
+    /// A private key that the ssh server does not know.
+    pub fn stranger(&self) -> PathBuf {
+        self.ssh.as_ref().expect("Transport::Ssh").strange_key()
     }
 
     /// A service, to say how it behaves. Without that it is healthy as soon as its commit is there.
@@ -241,7 +246,7 @@ fn local(text: &mut DocumentMut, root: &Path) {
         environment["agent"]["command"] = value(words(&["cat".to_owned(), file]));
         environment["agent"]["interval"] = value("100ms");
         environment["sync_timeout"] = value("20s");
-        environment["rollback_timeout"] = value("10s");
+        environment["rollback_timeout"] = value("5s");
     }
     for (name, gate) in text["gate"].as_table_mut().unwrap().iter_mut() {
         gate["command"] =

@@ -87,12 +87,13 @@ impl Bot {
         let (stdout, stderr) = (out.join(format!("{number}.out")), out.join(format!("{number}.err")));
         let mut command = Command::new(env!("CARGO_BIN_EXE_datapin"));
         command.env_clear();
-        for name in ["PATH", "TMPDIR", "LLVM_PROFILE_FILE"] {
+        for name in ["PATH", "LLVM_PROFILE_FILE"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }
         command
             .env("HOME", &home)
             .env("XDG_CACHE_HOME", &cache)
+            .env("TMPDIR", &home)
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("DATAPIN_ACTOR", &self.name)
@@ -139,6 +140,11 @@ impl Running {
         std::fs::read_to_string(&self.stdout).unwrap()
     }
 
+    /// What it complained of so far.
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(&self.stderr).unwrap()
+    }
+
     /// Whether it still runs.
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
@@ -166,7 +172,7 @@ impl Running {
         Done {
             code: status.code(),
             stdout: self.stdout(),
-            stderr: std::fs::read_to_string(&self.stderr).unwrap(),
+            stderr: self.stderr(),
             what: self.what.clone(),
             took,
         }
