@@ -68,7 +68,7 @@ async fn play(world: &World, scenario: &Scenario) -> Result<Exit, CommandError> 
             }
             Ok(last)
         }
-        Show::Parallel(runs) => bots::side_by_side(world, runs).await,
+        Show::Parallel { runs, killed } => bots::side_by_side(world, runs, killed).await,
     }
 }
 

@@ -27,7 +27,12 @@ pub enum Show {
     /// Runs, one after the other.
     Runs(&'static [Run]),
     /// Runs side by side.
-    Parallel(&'static [Run]),
+    Parallel {
+        /// All of them, in the order in which they enter.
+        runs: &'static [Run],
+        /// The one that is killed while it deploys.
+        killed: Run,
+    },
 }
 
 const INT_BEFORE: &[Run] = &[("int", OLD)];
@@ -103,15 +108,18 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "parallel",
-        about: "three runs of one environment take turns, one of another runs beside them",
+        about: "three runs of one environment take turns: the first is killed, the next one finishes it; one of another runs beside them",
         before: INT_BEFORE,
         faults: &[],
         failing_gates: &[],
-        show: Show::Parallel(&[
-            ("int", "2026.11.23-1"),
-            ("int", "2026.11.23-2"),
-            ("int", "2026.11.23-3"),
-            ("play-test", "2026.11.23-1"),
-        ]),
+        show: Show::Parallel {
+            runs: &[
+                ("int", "2026.11.23-1"),
+                ("int", "2026.11.23-2"),
+                ("int", "2026.11.23-3"),
+                ("play-test", "2026.11.23-1"),
+            ],
+            killed: ("int", "2026.11.23-1"),
+        },
     },
 ];

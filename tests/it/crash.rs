@@ -8,6 +8,7 @@ mod case;
 mod check;
 mod matrix;
 mod scenario;
+mod stall;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -29,11 +30,22 @@ fn whatever_kills_a_bot_the_next_one_or_reconcile_puts_in_order() {
     let extent = extent();
     let mut matrix = Matrix::default();
     for scenario in scenario::ALL.iter().filter(|one| extent == Extent::Full || one.short) {
-        matrix.run(scenario, extent);
+        matrix.run(scenario, extent, |seen| matrix::cases(seen, scenario, extent), case::kill);
     }
     println!("{matrix}");
     let hit: BTreeSet<&str> = matrix.states();
     let missed: Vec<&&str> = STATES.iter().filter(|state| !hit.contains(**state)).collect();
     assert!(extent == Extent::Short || missed.is_empty(), "no bot was killed while {missed:?}");
+    matrix.judge();
+}
+
+#[test]
+fn a_stopped_bot_that_wakes_up_late_leaves_nothing_behind() {
+    let extent = extent();
+    let mut matrix = Matrix::default();
+    for scenario in scenario::ALL.iter().filter(|one| one.stalls(extent)) {
+        matrix.run(scenario, extent, |seen| stall::cases(seen, extent), stall::stall);
+    }
+    println!("{matrix}");
     matrix.judge();
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::check::{Witness, violations};
 use super::scenario::{NEXT, Place};
 use super::wire::{Blow, Plan, Point, Side};
-use crate::world::{Done, NEW};
+use crate::world::{Bot, Done, Running};
 
 /// How long a bot may take that puts something in order.
-const LIMIT: Duration = Duration::from_secs(90);
+pub const LIMIT: Duration = Duration::from_secs(90);
 
 /// Who puts in order what a killed bot left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,16 +29,25 @@ impl Finisher {
     }
 }
 
+/// What is tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    /// Tells it from the others.
+    pub number: usize,
+    /// Where the blow falls.
+    pub point: Point,
+    /// When.
+    pub side: Side,
+    /// Who comes next.
+    pub finisher: Finisher,
+}
+
 /// What was tried, and what came of it.
 pub struct Row {
     /// Scenario.
     pub scenario: &'static str,
-    /// Where, and which side.
-    pub point: Point,
-    /// When.
-    pub side: Side,
-    /// Who came next.
-    pub finisher: Finisher,
+    /// Case.
+    pub case: Case,
     /// State of the run in the queue when the blow fell.
     pub state: String,
     /// How it ended.
@@ -50,53 +59,57 @@ pub struct Row {
 }
 
 /// Lets a bot be killed and another one put everything in order.
-pub fn kill(place: &Place, number: usize, point: Point, side: Side, finisher: Finisher) -> Row {
-    place.reset();
-    let said = place.world.chat().messages().len();
-    place.wire.arm(Some(Plan { point, side, blow: Blow::Kill }));
-    let victim =
-        place.world.datapin(&["deploy", place.scenario.pipeline, NEW]).by(&format!("victim-{number}"));
-    let victim = victim.spawn();
-    place.wire.victim(victim.pid());
+pub fn kill(place: &Place, case: Case) -> Row {
+    let (victim, said) = strike(place, case, Blow::Kill);
     let victim = victim.wait(LIMIT);
     let reached = place.wire.fell();
     place.wire.disarm();
     let left = Witness::of(place, said);
-    let next = put_in_order(place, number, finisher);
-    let mut violations = violations(place, &left, &Witness::of(place, said), finisher, &next);
-    violations.extend(land_late(place, side));
+    let next = next(place, case).spawn().wait(LIMIT);
+    let mut violations = violations(place, &left, &Witness::of(place, said), case.finisher, &next);
+    violations.extend(land_late(place, case.side));
     if reached == victim.code.is_some() {
-        violations.push(format!("the victim ended with {:?}:\n{}", victim.code, victim.stderr));
+        violations.push(format!("the victim ended with {:?}", victim.code));
     }
     let outcome = outcome(place, &left, said, &next);
-    for name in ["victim", "next"] {
-        let _ = std::fs::remove_dir_all(place.world.dir().join(format!("bots/{name}-{number}")));
-    }
-    if !violations.is_empty() {
-        violations.push(format!("the victim said:\n{}{}", victim.stdout, victim.stderr));
-        violations.push(format!(
-            "the next one ended with {:?} and said:\n{}{}",
-            next.code, next.stdout, next.stderr
-        ));
-    }
-    Row {
-        scenario: place.scenario.name,
-        point,
-        side,
-        finisher,
-        state: left.state(),
-        outcome,
-        violations,
-        reached,
-    }
+    Row { scenario: place.scenario.name, case, state: left.state(), outcome, violations, reached }
+        .tidy(place, &victim, &next)
 }
 
-fn put_in_order(place: &Place, number: usize, finisher: Finisher) -> Done {
-    let args = match finisher {
+/// Starts the bot that the blow falls on. Also how much the chat had heard before.
+pub fn strike(place: &Place, case: Case, blow: Blow) -> (Running, usize) {
+    place.reset();
+    let said = place.world.chat().messages().len();
+    place.wire.arm(Some(Plan { point: case.point, side: case.side, blow }));
+    let victim = place.world.datapin(place.scenario.victim).by(&format!("victim-{}", case.number)).spawn();
+    place.wire.victim(victim.pid());
+    (victim, said)
+}
+
+/// Who puts in order what was left.
+pub fn next(place: &Place, case: Case) -> Bot {
+    let args = match case.finisher {
         Finisher::Deploy => vec!["deploy", place.scenario.pipeline, NEXT],
         Finisher::Reconcile => vec!["reconcile"],
     };
-    place.world.datapin(&args).by(&format!("next-{number}")).spawn().wait(LIMIT)
+    place.world.datapin(&args).by(&format!("next-{}", case.number))
+}
+
+impl Row {
+    /// Removes what the bots left on the disk, and adds what they said to what is wrong.
+    pub fn tidy(mut self, place: &Place, victim: &Done, next: &Done) -> Self {
+        for name in ["victim", "next"] {
+            let _ =
+                std::fs::remove_dir_all(place.world.dir().join(format!("bots/{name}-{}", self.case.number)));
+        }
+        if !self.violations.is_empty() {
+            for (who, done) in [("victim", victim), ("next one", next)] {
+                let Done { code, stdout, stderr, .. } = done;
+                self.violations.push(format!("the {who} ended with {code:?} and said:\n{stdout}{stderr}"));
+            }
+        }
+        self
+    }
 }
 
 /// A push that was under way all the time arrives at last: nothing of it may stay.
@@ -110,9 +123,10 @@ fn land_late(place: &Place, side: Side) -> Vec<String> {
     }
 }
 
-fn outcome(place: &Place, left: &Witness, said: usize, next: &Done) -> String {
+/// In words: the killed run's line, what is pinned, how the next one ended.
+pub fn outcome(place: &Place, left: &Witness, said: usize, next: &Done) -> String {
     let now = Witness::of(place, said);
-    let line = match (now.line(NEW), left.entered()) {
+    let line = match (now.line(), left.entered()) {
         (Some(line), _) => line["outcome"].as_str().unwrap_or("?").to_owned(),
         (None, true) => "no line".to_owned(),
         (None, false) => "never entered".to_owned(),

@@ -3,15 +3,16 @@
 use serde_json::Value;
 
 use super::case::Finisher;
-use super::scenario::{Fault, NEXT, Place};
+use super::scenario::{Begun, Fault, NEXT, Place, Subject};
 use crate::chat::Message;
-use crate::world::{Done, NEW, Queue};
+use crate::world::{Done, Queue};
 
 /// What there is to see from outside.
 pub struct Witness {
     queue: Queue,
     /// Lines of the history that every case begins with.
     old: usize,
+    subject: Subject,
     heard: Vec<Message>,
 }
 
@@ -19,13 +20,13 @@ impl Witness {
     /// As it is now; of the chat what was said after the first `said` messages.
     pub fn of(place: &Place, said: usize) -> Self {
         let heard = place.world.chat().messages().split_off(said);
-        Self { queue: place.world.queue(), old: place.lines(), heard }
+        Self { queue: place.world.queue(), old: place.lines(), subject: place.scenario.subject, heard }
     }
 
     /// The state of the killed run in the queue.
     pub fn state(&self) -> String {
-        let Some(ticket) = self.queue.tickets.iter().find(|ticket| ticket["version"] == NEW) else {
-            return if self.line(NEW).is_some() { "ended".to_owned() } else { "not entered".to_owned() };
+        let Some(ticket) = self.queue.tickets.iter().find(|ticket| self.subject.owns(ticket)) else {
+            return if self.line().is_some() { "ended".to_owned() } else { "not entered".to_owned() };
         };
         let state = &ticket["state"];
         let name = state["name"].as_str().unwrap_or("?").to_owned();
@@ -40,21 +41,25 @@ impl Witness {
         self.state() != "not entered"
     }
 
-    /// The history line of the run of this version.
-    pub fn line(&self, version: &str) -> Option<&Value> {
-        self.lines(version).into_iter().next_back()
+    /// The history line of the killed run.
+    pub fn line(&self) -> Option<&Value> {
+        self.lines().into_iter().next_back()
     }
 
-    fn lines(&self, version: &str) -> Vec<&Value> {
-        self.queue.history[self.old..].iter().filter(|line| line["version"] == version).collect()
+    fn lines(&self) -> Vec<&Value> {
+        self.fresh().iter().filter(|line| self.subject.is_told_by(line)).collect()
     }
 
-    fn said(&self, version: &str, word: &str) -> bool {
-        self.heard.iter().any(|message| message.text.contains(version) && message.text.contains(word))
+    fn fresh(&self) -> &[Value] {
+        &self.queue.history[self.old..]
     }
 
-    fn said_an_end(&self, version: &str) -> bool {
-        self.heard.iter().any(|message| message.text.contains(version) && !message.text.contains("*started*"))
+    fn said_a_start(&self, run: &str) -> bool {
+        self.heard.iter().any(|message| message.text.contains(run) && message.text.contains("*started*"))
+    }
+
+    fn said_an_end(&self, run: &str) -> bool {
+        self.heard.iter().any(|message| message.text.contains(run) && !message.text.contains("*started*"))
     }
 }
 
@@ -75,9 +80,11 @@ pub fn violations(
     }
     wrong.extend(history(left, now));
     wrong.extend(every_commit_is_named(place, now));
-    for version in [NEW, NEXT] {
-        if now.said(version, "*started*") && !now.said_an_end(version) {
-            wrong.push(format!("the chat heard of the start of {version}, and of no end"));
+    let subject = place.scenario.subject.word();
+    for run in [subject, NEXT] {
+        let started = now.said_a_start(run) || (run == subject && place.scenario.begun == Begun::AtTheGate);
+        if started && !now.said_an_end(run) {
+            wrong.push(format!("the chat heard of the start of {run}, and of no end"));
         }
     }
     wrong.extend(exit(place, now, finisher, next));
@@ -131,12 +138,12 @@ fn held(place: &Place, file: &str, path: &str) -> Option<String> {
 
 /// One line tells of the killed run, and what it tells is so.
 fn history(left: &Witness, now: &Witness) -> Vec<String> {
-    let lines = now.lines(NEW);
+    let lines = now.lines();
     let wanted = usize::from(left.entered());
     if lines.len() != wanted {
         return vec![format!("the history has {} lines of the killed run instead of {wanted}", lines.len())];
     }
-    let Some(line) = lines.first() else { return Vec::new() };
+    let Some(line) = lines.first().filter(|_| now.subject == Subject::Deployment) else { return Vec::new() };
     let verified = now.queue.environments.iter().filter(|(name, _)| {
         line["environments"].as_array().unwrap().iter().any(|named| named == name.as_str())
     });
@@ -180,7 +187,7 @@ fn exit(place: &Place, now: &Witness, finisher: Finisher, next: &Done) -> Vec<St
     if next.code != Some(expected) {
         wrong.push(format!("the next one ended with {:?} instead of {expected}", next.code));
     }
-    if finisher == Finisher::Deploy && now.line(NEXT).is_none() {
+    if finisher == Finisher::Deploy && !now.fresh().iter().any(|line| line["version"] == NEXT) {
         wrong.push("the history does not tell of the next run".to_owned());
     }
     wrong

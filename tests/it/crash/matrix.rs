@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::case::{Finisher, Row, kill};
+use super::case::{Case, Finisher, Row};
 use super::scenario::{Place, Scenario};
 use super::wire::{Kind, Point, Side};
-use crate::world::NEW;
 
-/// Worlds side by side: a case mostly waits for `ttl`.
-const WORLDS: usize = 3;
+/// Worlds side by side: a case mostly waits for `ttl`. Beside all the other tests there are fewer.
+fn worlds(extent: Extent) -> usize {
+    match extent {
+        Extent::Short => 3,
+        Extent::Full => 6,
+    }
+}
 
 /// How much is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,40 +30,51 @@ pub enum Extent {
 #[derive(Default)]
 pub struct Matrix {
     rows: Vec<Row>,
-    took: Vec<(&'static str, usize, Duration)>,
 }
 
-type Case = (usize, Point, Side, Finisher);
+/// Tries a case.
+pub type Try = fn(&Place, Case) -> Row;
 
 impl Matrix {
-    /// Runs all cases of a scenario.
-    pub fn run(&mut self, scenario: &'static Scenario, extent: Extent) {
+    /// Tries all cases of a scenario; which these are follows from what an undisturbed run does.
+    pub fn run(
+        &mut self,
+        scenario: &'static Scenario,
+        extent: Extent,
+        which: impl Fn(&[Point]) -> Vec<Case>,
+        attempt: Try,
+    ) {
         let begun = Instant::now();
         let first = Place::new(scenario);
-        let cases = cases(&undisturbed(&first), scenario, extent);
+        let cases = which(&undisturbed(&first));
         let count = cases.len();
         let left = Mutex::new(VecDeque::from(cases));
         let done = Mutex::new(Vec::new());
         let work = |place: &Place| {
             loop {
                 let case = left.lock().unwrap().pop_front();
-                let Some((number, point, side, finisher)) = case else { return };
-                let tried = AssertUnwindSafe(|| kill(place, number, point, side, finisher));
-                let row = std::panic::catch_unwind(tried)
-                    .unwrap_or_else(|panic| panicked(scenario, point, side, finisher, panic.as_ref()));
-                done.lock().unwrap().push((number, row));
+                let Some(case) = case else { return };
+                let row = std::panic::catch_unwind(AssertUnwindSafe(|| attempt(place, case)))
+                    .unwrap_or_else(|panic| panicked(scenario, case, panic.as_ref()));
+                done.lock().unwrap().push(row);
             }
         };
         std::thread::scope(|scope| {
-            for _ in 1..WORLDS {
+            for _ in 1..worlds(extent) {
                 scope.spawn(|| work(&Place::new(scenario)));
             }
             work(&first);
         });
         let mut rows = done.into_inner().unwrap();
-        rows.sort_by_key(|(number, _)| *number);
-        self.rows.extend(rows.into_iter().map(|(_, row)| row));
-        self.took.push((scenario.name, count, begun.elapsed()));
+        rows.sort_by_key(|row: &Row| row.case.number);
+        if self.rows.is_empty() {
+            println!("{HEAD}");
+        }
+        for row in &rows {
+            println!("{row}");
+        }
+        println!("{}: {count} cases in {:.0} s", scenario.name, begun.elapsed().as_secs_f32());
+        self.rows.extend(rows);
     }
 
     /// States in which a bot was killed, without the number of the stage.
@@ -74,13 +89,9 @@ impl Matrix {
             .iter()
             .filter(|row| !row.violations.is_empty())
             .map(|row| {
-                let (point, side) = (row.point, row.side);
-                format!(
-                    "== {}, {point}, {side}, then {:?}\n{}",
-                    row.scenario,
-                    row.finisher,
-                    row.violations.join("\n")
-                )
+                let Case { point, side, finisher, .. } = row.case;
+                let words = row.violations.join("\n");
+                format!("== {}, {point}, {side}, then {finisher:?}\n{words}", row.scenario)
             })
             .collect();
         assert!(bad.is_empty(), "{} of {} cases went wrong:\n{}", bad.len(), self.rows.len(), bad.join("\n"));
@@ -97,20 +108,12 @@ impl Matrix {
     }
 }
 
-fn panicked(
-    scenario: &Scenario,
-    point: Point,
-    side: Side,
-    finisher: Finisher,
-    panic: &dyn std::any::Any,
-) -> Row {
+fn panicked(scenario: &Scenario, case: Case, panic: &dyn std::any::Any) -> Row {
     let words = panic.downcast_ref::<String>().cloned();
     let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
     Row {
         scenario: scenario.name,
-        point,
-        side,
-        finisher,
+        case,
         state: "?".to_owned(),
         outcome: "the case ended early".to_owned(),
         violations: vec![words.unwrap_or_default()],
@@ -122,13 +125,14 @@ fn panicked(
 fn undisturbed(place: &Place) -> Vec<Point> {
     place.reset();
     place.wire.arm(None);
-    let bot = place.world.datapin(&["deploy", place.scenario.pipeline, NEW]).by("undisturbed");
+    let bot = place.world.datapin(place.scenario.victim).by("undisturbed");
     bot.run().code(place.scenario.exit);
     place.wire.disarm()
 }
 
-/// Writes, the first and the last agent call and gate, and every third of the reads between two writes.
-fn cases(seen: &[Point], scenario: &Scenario, extent: Extent) -> Vec<Case> {
+/// Where bots are killed: at writes, at the first and the last agent call and gate, and at every third of the reads
+/// between two writes.
+pub fn cases(seen: &[Point], scenario: &Scenario, extent: Extent) -> Vec<Case> {
     let mut cases: Vec<(Point, Side)> = Vec::new();
     let mut reads = 0;
     for (at, point) in seen.iter().enumerate() {
@@ -161,7 +165,7 @@ fn cases(seen: &[Point], scenario: &Scenario, extent: Extent) -> Vec<Case> {
     }
     all.into_iter()
         .enumerate()
-        .map(|(number, (point, side, finisher))| (number, point, side, finisher))
+        .map(|(number, (point, side, finisher))| Case { number, point, side, finisher })
         .collect()
 }
 
@@ -175,29 +179,26 @@ fn is_edge(point: Point, seen: &[Point], scenario: &Scenario) -> bool {
     point.nth == 1 || point.nth == last
 }
 
+const HEAD: &str = "scenario            killed at       side          then       state         outcome";
+
+impl std::fmt::Display for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Row { scenario, case, state, outcome, violations, reached } = self;
+        let Case { point, side, finisher, .. } = case;
+        let point = point.to_string();
+        let (then, state) = (format!("{finisher:?}"), if *reached { state } else { "not reached" });
+        let bad = if violations.is_empty() { "" } else { "  WRONG" };
+        write!(f, "{scenario:<19} {point:<15} {side:<13} {then:<10} {state:<13} {outcome}{bad}")
+    }
+}
+
 impl std::fmt::Display for Matrix {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(
-            f,
-            "{:<19} {:<15} {:<13} {:<10} {:<13} outcome",
-            "scenario", "killed at", "side", "then", "state"
-        )?;
-        for row in &self.rows {
-            let Row { scenario, point, side, finisher, state, outcome, violations, reached } = row;
-            let point = point.to_string();
-            let (then, state) = (format!("{finisher:?}"), if *reached { state } else { "not reached" });
-            let bad = if violations.is_empty() { "" } else { "  WRONG" };
-            writeln!(f, "{scenario:<19} {point:<15} {side:<13} {then:<10} {state:<13} {outcome}{bad}")?;
-        }
         let mut states: BTreeMap<&str, usize> = BTreeMap::new();
         for row in self.reached() {
             *states.entry(&row.state).or_default() += 1;
         }
         let states: Vec<String> = states.iter().map(|(state, count)| format!("{state} {count}")).collect();
-        writeln!(f, "killed while: {}", states.join(", "))?;
-        for (name, count, took) in &self.took {
-            writeln!(f, "{name}: {count} cases in {:.0} s", took.as_secs_f32())?;
-        }
-        write!(f, "{} cases", self.rows.len())
+        write!(f, "{} cases, while the run was: {}", self.rows.len(), states.join(", "))
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use toml_edit::value;
 
-use super::wire::Wire;
+use super::wire::{Blow, Kind, Plan, Point, Side, Wire};
 use crate::transport::git;
 use crate::world::{NEW, OLD, QUEUE, Transport, World};
 
@@ -15,18 +15,68 @@ pub const NEXT: &str = "2026.11.23-2";
 pub struct Scenario {
     /// Name in the table.
     pub name: &'static str,
-    /// Pipeline that is deployed.
+    /// What the bot does that is killed.
+    pub victim: &'static [&'static str],
+    /// Pipeline that the next run deploys.
     pub pipeline: &'static str,
     /// Its environments.
     pub environments: &'static [&'static str],
     /// What was deployed before.
     pub before: &'static [(&'static str, &'static str)],
+    /// The run that has to be told of.
+    pub subject: Subject,
+    /// How far that run is when a case begins.
+    pub begun: Begun,
     /// What does not work.
     pub fault: Fault,
     /// How an undisturbed run ends.
     pub exit: i32,
     /// Whether the short matrix has it.
     pub short: bool,
+}
+
+/// The run that has to be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The deployment of [`NEW`].
+    Deployment,
+    /// The rollback of int.
+    Rollback,
+}
+
+impl Subject {
+    /// The word by which the chat names it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Subject::Deployment => NEW,
+            Subject::Rollback => "rollback int",
+        }
+    }
+
+    /// Whether a line of the history is about it.
+    pub fn is_told_by(self, line: &serde_json::Value) -> bool {
+        match self {
+            Subject::Deployment => line["version"] == NEW,
+            Subject::Rollback => line["pipeline"] == "rollback int",
+        }
+    }
+
+    /// Whether a ticket is its.
+    pub fn owns(self, ticket: &serde_json::Value) -> bool {
+        match self {
+            Subject::Deployment => ticket["version"] == NEW,
+            Subject::Rollback => ticket["kind"]["do"] == "rollback",
+        }
+    }
+}
+
+/// How far the run is when a case begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// The killed bot begins it.
+    No,
+    /// Another bot was killed while its gate ran: the killed bot is the one that carries it on.
+    AtTheGate,
 }
 
 /// What does not work.
@@ -42,53 +92,93 @@ pub enum Fault {
     NoWayBack,
 }
 
+const DEPLOY_INT: &[&str] = &["deploy", "int", NEW];
 const PREPROD: &[(&str, &str)] = &[("int", OLD), ("preprod", OLD), ("int", NEW), ("int", NEXT)];
 
 /// All scenarios.
 pub const ALL: &[Scenario] = &[
     Scenario {
         name: "good run",
+        victim: DEPLOY_INT,
         pipeline: "int",
         environments: &["int"],
         before: &[("int", OLD)],
+        subject: Subject::Deployment,
+        begun: Begun::No,
         fault: Fault::None,
         exit: 0,
         short: true,
     },
     Scenario {
         name: "failing gate",
+        victim: DEPLOY_INT,
         pipeline: "int",
         environments: &["int"],
         before: &[("int", OLD)],
+        subject: Subject::Deployment,
+        begun: Begun::No,
         fault: Fault::Gate("int-test"),
         exit: 11,
         short: true,
     },
     Scenario {
         name: "failing rollback",
+        victim: DEPLOY_INT,
         pipeline: "int",
         environments: &["int"],
         before: &[("int", OLD)],
+        subject: Subject::Deployment,
+        begun: Begun::No,
         fault: Fault::NoWayBack,
         exit: 12,
         short: false,
     },
     Scenario {
         name: "three stages",
+        victim: &["deploy", "preprod", NEW],
         pipeline: "preprod",
         environments: &["abn", "lup", "prd"],
         before: PREPROD,
+        subject: Subject::Deployment,
+        begun: Begun::No,
         fault: Fault::None,
         exit: 0,
         short: false,
     },
     Scenario {
         name: "third stage breaks",
+        victim: &["deploy", "preprod", NEW],
         pipeline: "preprod",
         environments: &["abn", "lup", "prd"],
         before: PREPROD,
+        subject: Subject::Deployment,
+        begun: Begun::No,
         fault: Fault::Breaks("prd", "remo"),
         exit: 10,
+        short: false,
+    },
+    Scenario {
+        name: "rollback",
+        victim: &["rollback", "int"],
+        pipeline: "int",
+        environments: &["int"],
+        before: &[("int", OLD), ("int", NEW)],
+        subject: Subject::Rollback,
+        begun: Begun::No,
+        fault: Fault::None,
+        exit: 0,
+        short: false,
+    },
+    Scenario {
+        name: "killed takeover",
+        victim: &["reconcile"],
+        pipeline: "int",
+        environments: &["int"],
+        before: &[("int", OLD)],
+        subject: Subject::Deployment,
+        begun: Begun::AtTheGate,
+        fault: Fault::None,
+        exit: 0,
         short: false,
     },
 ];
@@ -139,7 +229,22 @@ impl Place {
         }
         let (main, queue) = (world.tip("main"), world.tip(QUEUE));
         let lines = world.queue().history.len();
-        Self { world, wire: wire.unwrap(), scenario, main, queue, lines }
+        let mut place = Self { world, wire: wire.unwrap(), scenario, main, queue, lines };
+        if scenario.begun == Begun::AtTheGate {
+            place.abandon();
+        }
+        place
+    }
+
+    /// Every case begins with a run whose bot was killed while the gate ran.
+    fn abandon(&mut self) {
+        let point = Point { kind: Kind::Gate, nth: 1 };
+        self.wire.arm(Some(Plan { point, side: Side::AfterBeat, blow: Blow::Kill }));
+        let first = self.world.datapin(DEPLOY_INT).by("first").spawn();
+        self.wire.victim(first.pid());
+        assert_eq!(first.wait(Duration::from_secs(60)).code, None, "the first bot is killed");
+        self.wire.disarm();
+        (self.main, self.queue) = (self.world.tip("main"), self.world.tip(QUEUE));
     }
 
     /// How many lines the history has before a case.
