@@ -13,6 +13,8 @@ use super::*;
 /// Everything that a queue branch says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Queue {
+    /// Schema that `queue.json` says; 0 where it has not been written yet.
+    pub schema: u32,
     /// Number of the next ticket.
     pub next: u64,
     /// Waiting and started runs by number.
@@ -67,8 +69,9 @@ impl Queue {
             (OnNewer::ReplaceWaiting, RunKind::Deploy) => self.replace_waiting(ticket, at),
             (OnNewer::ReplaceWaiting, RunKind::Rollback { .. }) | (OnNewer::Queue, _) => {}
         }
-        let number = self.next;
-        self.next += 1;
+        // A `queue.json` that was set back by hand gives no number twice.
+        let number = self.tickets.keys().next_back().map_or(self.next, |last| self.next.max(last + 1));
+        self.next = number + 1;
         for part in ticket.parts() {
             self.environments
                 .entry(part.identity.name.clone())
@@ -138,6 +141,22 @@ impl Queue {
         ticket.driver =
             Driver { epoch: ticket.driver.epoch + 1, who: who.to_owned(), beat: ticket.driver.beat + 1 };
         Ok(ticket.driver.epoch)
+    }
+
+    /// Writes what a waiting run was asked for into its ticket again: a ticket that somebody edited does not make
+    /// the run do anything else.
+    pub fn restate(&mut self, number: u64, asked: &Ticket) -> Result<(), Refusal> {
+        let ticket = self.ticket_mut(number)?;
+        if ticket.state.holds() {
+            return Err(Refusal::WrongState { number, state: ticket.state.word() });
+        }
+        ticket.kind = asked.kind.clone();
+        ticket.pipeline.clone_from(&asked.pipeline);
+        ticket.dataset.clone_from(&asked.dataset);
+        ticket.version.clone_from(&asked.version);
+        ticket.set.clone_from(&asked.set);
+        ticket.stages.clone_from(&asked.stages);
+        Ok(())
     }
 
     /// Makes `who` the driver of a started ticket whose driver is still the one that was `seen`.

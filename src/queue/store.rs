@@ -26,6 +26,15 @@ pub struct Seen {
     pub queue: Arc<Queue>,
 }
 
+/// What a queue of a newer schema means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NewerSchema {
+    /// It is not touched.
+    Refused,
+    /// Who holds environments finishes with what it knows: new fields survive.
+    Borne,
+}
+
 /// A queue branch in a repository.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -33,18 +42,25 @@ pub struct Store {
     branch: String,
     patience: Duration,
     page: Page,
+    newer: NewerSchema,
     last: Arc<Mutex<Option<Seen>>>,
 }
 
 impl Store {
     /// The queue on `branch`. A change is tried for `patience` while the server is out of reach.
     pub fn new(repo: Arc<Repo>, branch: &str, patience: Duration, page: Page) -> Self {
-        Self { repo, branch: branch.to_owned(), patience, page, last: Arc::default() }
+        let newer = NewerSchema::Refused;
+        Self { repo, branch: branch.to_owned(), patience, page, newer, last: Arc::default() }
     }
 
     /// The same queue, with the same memory of what was seen, and another patience.
     pub fn patient(&self, patience: Duration) -> Self {
         Self { patience, ..self.clone() }
+    }
+
+    /// The same queue for who holds environments in it: a schema that was raised meanwhile does not stop it.
+    pub fn holding(&self) -> Self {
+        Self { newer: NewerSchema::Borne, ..self.clone() }
     }
 
     /// Whether both are the same branch of the same repository.
@@ -156,7 +172,7 @@ impl Store {
         rule: impl Fn(&mut Queue) -> Result<T, Refusal>,
     ) -> Result<Attempt<T>, ChangeError> {
         let seen = match fresh.take() {
-            Some(seen) => seen,
+            Some(seen) => self.known(seen)?,
             None => self.read().await?,
         };
         if let Some(asked) = unsure.take() {
@@ -225,6 +241,20 @@ impl Store {
     }
 
     fn look(&self) -> Result<Seen, StoreError> {
+        self.known(self.look_at_any()?)
+    }
+
+    /// Refuses a queue of a schema that this build does not know.
+    fn known(&self, seen: Seen) -> Result<Seen, StoreError> {
+        match self.newer {
+            NewerSchema::Refused if seen.queue.schema > tree::SCHEMA => {
+                Err(TreeError::Newer { found: seen.queue.schema }.into())
+            }
+            NewerSchema::Refused | NewerSchema::Borne => Ok(seen),
+        }
+    }
+
+    fn look_at_any(&self) -> Result<Seen, StoreError> {
         let last = self.last();
         let seen = last.as_ref().map(|last| last.tip.clone());
         let Some(tip) = self.repo.fetch(&self.branch)? else {

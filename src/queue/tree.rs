@@ -20,7 +20,7 @@ pub enum TreeError {
     },
     /// A file is not what datapin writes.
     #[error(
-        "{file} on the queue branch cannot be read ({reason}); was it edited by hand? restore it with `git revert` on that branch"
+        "{file} on the queue branch cannot be read ({reason}); was it edited by hand, or written by a newer datapin? restore it with `git revert` on that branch"
     )]
     Damaged {
         /// File.
@@ -47,20 +47,23 @@ struct Head {
     unknown: Unknown,
 }
 
-/// Reads the queue as it is at `tip`. Finished runs are not read.
+/// Reads the queue as it is at `tip`, whatever its schema. Finished runs are not read.
 pub fn read(repo: &Repo, tip: &CommitId) -> Result<Queue, TreeError> {
     let head = repo.read(tip, "queue.json")?.ok_or(TreeError::NotAQueue)?;
     let head: Head = parse("queue.json", &head.bytes)?;
-    if head.schema > SCHEMA {
-        return Err(TreeError::Newer { found: head.schema });
-    }
-    let mut queue = Queue { next: head.next, unknown: head.unknown, ..Queue::default() };
+    let mut queue = Queue { schema: head.schema, next: head.next, unknown: head.unknown, ..Queue::default() };
     for (file, bytes) in files(repo, tip, "tickets")? {
         let ticket: Ticket = parse(&file, &bytes)?;
+        named(&file, &ticket.file())?;
+        if let Some(part) = ticket.parts().find(|part| part.identity.name.contains(['/', '\\', '\0'])) {
+            let reason = format!("`{}` is no name of an environment", part.identity.name);
+            return Err(TreeError::Damaged { file, reason });
+        }
         queue.tickets.insert(ticket.number, ticket);
     }
     for (file, bytes) in files(repo, tip, "environments")? {
         let environment: EnvironmentFile = parse(&file, &bytes)?;
+        named(&file, &environment_file(&environment.identity.name))?;
         queue.environments.insert(environment.identity.name.clone(), environment);
     }
     Ok(queue)
@@ -75,6 +78,21 @@ fn files(repo: &Repo, tip: &CommitId, dir: &str) -> Result<Vec<(String, Vec<u8>)
         }
     }
     Ok(found)
+}
+
+/// A file counts only under the name that it is written to: else a change of it would leave the old one behind,
+/// and a name from within could lead elsewhere.
+fn named(file: &str, own: &str) -> Result<(), TreeError> {
+    match file == own {
+        true => Ok(()),
+        false => {
+            Err(TreeError::Damaged { file: file.to_owned(), reason: format!("by what it says it is {own}") })
+        }
+    }
+}
+
+fn environment_file(name: &str) -> String {
+    format!("environments/{name}.json")
 }
 
 fn parse<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, TreeError> {
@@ -119,7 +137,8 @@ pub fn changes(
 ) -> Result<Vec<Change>, TreeError> {
     let mut changes = Vec::new();
     if tip.is_none() || before.next != after.next {
-        let head = Head { schema: SCHEMA, next: after.next, unknown: after.unknown.clone() };
+        let head =
+            Head { schema: after.schema.max(SCHEMA), next: after.next, unknown: after.unknown.clone() };
         changes.push(write("queue.json".to_owned(), &head)?);
     }
     for ticket in before.tickets.values().filter(|old| !after.tickets.contains_key(&old.number)) {
@@ -130,7 +149,7 @@ pub fn changes(
     }
     for (name, file) in &after.environments {
         if before.environments.get(name) != Some(file) {
-            changes.push(write(format!("environments/{name}.json"), file)?);
+            changes.push(write(environment_file(name), file)?);
         }
     }
     changes.extend(finished(repo, tip, &after.finished)?);

@@ -100,11 +100,11 @@ fn repo_exit(error: &crate::repo::RepoError) -> Exit {
 
 fn store_exit(error: &StoreError) -> Exit {
     match error {
-        StoreError::Missing { seen: None, .. }
-        | StoreError::Tree(TreeError::Newer { .. } | TreeError::NotAQueue) => Exit::Usage,
-        StoreError::Missing { seen: Some(_), .. }
-        | StoreError::Rewritten { .. }
-        | StoreError::Tree(TreeError::Damaged { .. }) => Exit::Damage,
+        // A holder's is `RunError::Damaged`.
+        StoreError::Missing { .. } | StoreError::Tree(TreeError::Newer { .. } | TreeError::NotAQueue) => {
+            Exit::Usage
+        }
+        StoreError::Rewritten { .. } | StoreError::Tree(TreeError::Damaged { .. }) => Exit::Damage,
         StoreError::Refused { .. } | StoreError::OutOfReach { .. } => Exit::Unreachable,
         StoreError::Tree(TreeError::Repo(error)) | StoreError::Repo(error) => repo_exit(error),
     }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::queue::{
     ChangeError, Freeze, Outcome, Queue, Refusal, RunId, State, Store, StoreError, Ticket, TreeError,
-    VerifiedSet, Wish,
+    VerifiedSet, Wish, tree,
 };
 
 /// Why a driver has to stop.
@@ -69,7 +69,7 @@ impl Journal {
     /// The journal of a ticket that this process drives with `ticket.driver.epoch`.
     pub fn new(store: &Store, ticket: Ticket, ttl: Duration) -> Self {
         let inner = Inner {
-            store: store.clone(),
+            store: store.holding(),
             number: ticket.number,
             epoch: ticket.driver.epoch,
             ttl,
@@ -223,6 +223,7 @@ impl Journal {
             Ok(ticket) => {
                 *self.inner.last_beat.lock().unwrap_or_else(PoisonError::into_inner) = begun;
                 self.learn(ticket);
+                self.obey_newer();
                 Ok(())
             }
             Err(error) => {
@@ -235,15 +236,29 @@ impl Journal {
         }
     }
 
+    /// A queue of a schema that this build does not know: the run goes back, which every build can.
+    fn obey_newer(&self) {
+        let found = self.inner.store.last().map_or(0, |seen| seen.queue.schema);
+        if found <= tree::SCHEMA {
+            return;
+        }
+        let reason = format!("the queue was raised to schema {found}, this build knows {}", tree::SCHEMA);
+        self.hear_wish(&Wish { by: "datapin".to_owned(), reason });
+    }
+
+    fn hear_wish(&self, wish: &Wish) {
+        self.inner.cancel.send_if_modified(|known| {
+            let news = known.is_none();
+            known.get_or_insert_with(|| wish.clone());
+            news
+        });
+    }
+
     /// Takes over what others reported, and what the rules changed.
     fn learn(&self, written: Option<Ticket>) {
         let Some(written) = written else { return };
         if let Some(wish) = &written.cancel {
-            self.inner.cancel.send_if_modified(|known| {
-                let news = known.is_none();
-                *known = Some(wish.clone());
-                news
-            });
+            self.hear_wish(wish);
         }
         let mut mine = self.inner.ticket.lock().unwrap_or_else(PoisonError::into_inner);
         mine.driver = written.driver;
@@ -259,6 +274,7 @@ impl Ticket {
     /// Takes over the driver's record, and keeps what is written by others: reports, the driver's own beat.
     fn carry(&mut self, mine: &Ticket) {
         let (driver, cancel) = (self.driver.clone(), self.cancel.take());
+        let theirs = self.clone();
         // The commit point is never taken back.
         let passed = (self.state == State::Verified).then(|| self.times.clone());
         *self = mine.clone();
@@ -266,8 +282,19 @@ impl Ticket {
             self.state = State::Verified;
             self.times = times;
         }
+        self.keep_unknown(theirs);
         self.driver = driver;
         self.cancel = cancel.or_else(|| mine.cancel.clone());
+    }
+
+    /// Fields of a newer build stay as they are on the branch.
+    fn keep_unknown(&mut self, mut theirs: Ticket) {
+        for part in self.parts_mut() {
+            if let Some(same) = theirs.parts_mut().find(|same| same.identity == part.identity) {
+                part.unknown = std::mem::take(&mut same.unknown);
+            }
+        }
+        self.unknown = theirs.unknown;
     }
 }
 

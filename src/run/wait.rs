@@ -50,7 +50,7 @@ impl Line<'_> {
             let step = next(&seen, mine.number, &silence, self.patience());
             tracing::debug!(number = mine.number, step = ?step, "in the line");
             let position = match step {
-                Next::Start => match self.start(mine.number).await? {
+                Next::Start => match self.start(&mine).await? {
                     Some(journal) => return Ok(Turn::Mine(journal)),
                     None => 1,
                 },
@@ -142,12 +142,14 @@ impl Line<'_> {
     }
 
     /// `None` if somebody was faster.
-    async fn start(&self, number: u64) -> Result<Option<Journal>, RunError> {
+    async fn start(&self, mine: &Ticket) -> Result<Option<Journal>, RunError> {
+        let number = mine.number;
         let at = Timestamp::now();
         let who = &self.context.who;
         let started = self
             .store
             .change(&format!("#{number} starts"), |queue| {
+                queue.restate(number, mine)?;
                 queue.start(number, who, at)?;
                 queue.ticket(number).cloned()
             })

@@ -127,6 +127,16 @@ impl World {
         self.queue().history.last().cloned().unwrap_or_default()
     }
 
+    /// The only ticket's state name, or nothing.
+    pub fn state(&self) -> String {
+        let queue = self.queue();
+        let state = queue.tickets.first().map(|ticket| ticket["state"].clone()).unwrap_or_default();
+        match state["step"].as_str() {
+            Some(step) => step.to_owned(),
+            None => state["name"].as_str().unwrap_or_default().to_owned(),
+        }
+    }
+
     /// The version that an environment is verified with, by the record.
     pub fn verified_on(&self, environment: &str) -> Option<String> {
         let queue = self.queue();
