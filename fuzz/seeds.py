@@ -32,13 +32,8 @@ def config() -> None:
 
 
 def queue() -> None:
-    for file in here.glob("seeds/ticket/*.json"):
+    for file in fixtures.glob("queue/*.json"):
         seed("ticket", file.stem, file.read_bytes())
-    for file in fixtures.glob("report/tables/*.json"):
-        document = json.loads(file.read_text())
-        for key in ("tickets", "environments", "lines", "history", "runs"):
-            for number, one in enumerate(document.get(key, [])):
-                seed("ticket", f"{file.stem}-{key}-{number}", json.dumps(one).encode())
 
 
 values()

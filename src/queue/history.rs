@@ -135,8 +135,15 @@ pub struct HistoryLine {
     /// When it ended.
     pub finished: Timestamp,
     /// Fields of a newer build.
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "without_outcome")]
     pub unknown: Unknown,
+}
+
+/// serde leaves the fields of a flattened enum for the next flattened map: a line written again had them twice.
+fn without_outcome<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Unknown, D::Error> {
+    let mut unknown = Unknown::deserialize(from)?;
+    unknown.retain(|key, _| !["outcome", "cause", "failures", "by", "reason"].contains(&key.as_str()));
+    Ok(unknown)
 }
 
 impl HistoryLine {
