@@ -175,8 +175,9 @@ impl Repo {
         let (settings, kept) = (Arc::clone(&self.settings), self.kept.clone());
         let done = watch::run(&self.settings.limits, self.silence(), move |watch| {
             let wire = Wire::new(&settings, watch);
-            let result = kept.open().and_then(|repo| work(&wire, &repo));
-            result.map_err(|error| (error::is_damage(&error), wire.error(doing, &error)))
+            // one that cannot be opened is no question of the server
+            let repo = kept.open().map_err(|error| (true, wire.error(doing, &error)))?;
+            work(&wire, &repo).map_err(|error| (error::is_damage(&error), wire.error(doing, &error)))
         });
         drop(lock);
         match done {

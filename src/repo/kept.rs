@@ -1,6 +1,7 @@
 //! The kept bare repository of one location, in the cache directory.
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -44,12 +45,7 @@ impl Kept {
 
     /// The exclusive right to change refs and depth of this repository, among threads and processes.
     pub(super) fn lock(&self, patience: Duration) -> Result<File, RepoError> {
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&self.lock)
-            .map_err(|source| self.cache_error(&self.lock, source))?;
+        let file = self.lock_file().map_err(|source| self.cache_error(&self.lock, source))?;
         let begun = Instant::now();
         loop {
             match file.try_lock() {
@@ -64,6 +60,19 @@ impl Kept {
         }
     }
 
+    /// The directory of the cache may have been removed since it was made.
+    fn lock_file(&self) -> std::io::Result<File> {
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        match (options.open(&self.lock), self.lock.parent()) {
+            (Err(error), Some(cache)) if error.kind() == ErrorKind::NotFound => {
+                std::fs::create_dir_all(cache)?;
+                options.open(&self.lock)
+            }
+            (opened, _) => opened,
+        }
+    }
+
     pub(super) fn open(&self) -> Result<Repository, git2::Error> {
         // not `open_bare`: that one overlooks where a shallow repository ends
         Repository::open_ext(&self.path, RepositoryOpenFlags::NO_SEARCH, std::iter::empty::<&Path>())
@@ -72,7 +81,12 @@ impl Kept {
     /// Throws the damaged repository away and makes an empty one. The caller holds the lock.
     pub(super) fn make_anew(&self, why: &str) -> Result<(), RepoError> {
         tracing::warn!(path = %self.path.display(), reason = why, "kept repository is damaged: making it anew");
-        std::fs::remove_dir_all(&self.path).map_err(|source| self.cache_error(&self.path, source))?;
+        match std::fs::remove_dir_all(&self.path) {
+            Ok(()) => {}
+            // somebody cleaned the cache up
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(source) => return Err(self.cache_error(&self.path, source)),
+        }
         self.make()
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::driver::{Driver, Trouble};
-use super::outside;
+use super::{RunError, outside};
 use crate::event::{Level, What};
+use crate::exit::Exit;
 use crate::plan::{self, EnvironmentPlan, Files, FilesError, Plan, Request, frozen};
 use crate::queue::{
     Action, Cause, CauseKind, EnvironmentFile, FrozenBy, Intent, Origin, Outcome, Queue, Role, RunKind,
@@ -39,7 +40,13 @@ impl Driver {
         let request = Request { version: ticket.version.clone(), set: ticket.set.clone() };
         let plan = outside::plan(&self.context, self.journal.store(), pipeline, &request);
         let plan = plan.await.map_err(|error| {
-            let kind = if error.is_transient() { CauseKind::Unreachable } else { CauseKind::NotAllowed };
+            let passing = error.is_transient();
+            let error = RunError::from(error);
+            // a server that refuses is out of reach, as it is before the run enters
+            let kind = match passing || error.exit() == Exit::Unreachable {
+                true => CauseKind::Unreachable,
+                false => CauseKind::NotAllowed,
+            };
             stopped(kind, error.to_string())
         })?;
         if !plan.obstacles.is_empty() {

@@ -48,7 +48,7 @@ pub enum RunError {
         record: PathBuf,
     },
     /// This process stopped half-way.
-    #[error("{0}")]
+    #[error("stopped half-way: {0}; the next run or `datapin reconcile` finishes it")]
     Stopped(String),
 }
 

@@ -151,8 +151,8 @@ fn serve(mut client: TcpStream, upstream: u16, state: &Mutex<State>) -> std::io:
             std::thread::sleep(pause);
             client.write_all(&answer)
         }
-        Some(Harm::Drip) => answer.chunks(answer.len() / 40 + 1).try_for_each(|chunk| {
-            std::thread::sleep(Duration::from_millis(20));
+        Some(Harm::Drip) => answer.chunks(answer.len() / 6 + 1).try_for_each(|chunk| {
+            std::thread::sleep(Duration::from_millis(25));
             client.write_all(chunk)
         }),
         Some(Harm::CutBefore | Harm::Answer(_)) | None => client.write_all(&answer),
