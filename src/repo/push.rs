@@ -1,6 +1,6 @@
 //! Pushing one commit to one branch, expecting its tip.
 
-use git2::{ErrorCode, Oid, Repository};
+use git2::{ErrorClass, ErrorCode, Oid, Repository};
 
 use super::watch::{self, GivenUp};
 use super::wire::Wire;
@@ -126,9 +126,20 @@ impl Repo {
         let done = watch::run(&self.settings.limits, self.silence(), move |watch| {
             let wire = Wire::new(&settings, watch);
             let sent = kept.open().and_then(|repo| send(&wire, &repo, &order));
-            judge(&wire, &order, sent)
+            let broken = sent.as_ref().err().filter(|error| is_broken(error));
+            let broken = broken.map(|error| error.message().to_owned());
+            (judge(&wire, &order, sent), broken)
         });
-        done.unwrap_or_else(|given_up| Attempt::Done(self.given_up(given_up)))
+        match done {
+            Ok((attempt, broken)) => {
+                if let Some(detail) = broken {
+                    // else every push fails for the same reason, whatever is fetched
+                    tracing::warn!(error = %self.throw_away(&detail), "the push could not be packed");
+                }
+                attempt
+            }
+            Err(given_up) => Attempt::Done(self.given_up(given_up)),
+        }
     }
 
     pub(super) fn given_up(&self, given_up: GivenUp) -> PushOutcome {
@@ -140,6 +151,12 @@ impl Repo {
             PushOutcome::Unreachable { error }
         }
     }
+}
+
+/// Whether the kept repository lacks what it has to send.
+fn is_broken(error: &git2::Error) -> bool {
+    let missing = error.code() == ErrorCode::NotFound && error.class() == ErrorClass::Odb;
+    missing || super::error::is_damage(error)
 }
 
 enum Attempt {
