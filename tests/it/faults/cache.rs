@@ -102,7 +102,7 @@ fn two_bots_share_one() {
             .collect();
         runs.into_iter().for_each(|run| drop(run.wait(LONG).code(0)));
         for environment in ["int", "dt", "total-dt", "pres", "play-test"] {
-            assert_eq!(line.world.versions(environment), [version.clone()]);
+            assert_eq!(line.world.versions(environment), std::slice::from_ref(&version));
         }
     }
     assert!(line.world.queue().tickets.is_empty());

@@ -15,7 +15,7 @@ enum Edit {
 const EDITS: [Edit; 3] = [Edit::OtherFile, Edit::SameFile, Edit::Pin];
 
 impl Edit {
-    fn text<'a>(self, pinned: &'a str) -> (&'a str, &'a str, &'a str) {
+    fn text(self, pinned: &str) -> (&str, &str, &str) {
         match self {
             Edit::OtherFile => ("helmfile.yaml", "# ", "# By a person: "),
             Edit::SameFile => ("values/int/mds.yaml", "size: 512", "size: 640"),

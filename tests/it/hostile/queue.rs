@@ -30,7 +30,7 @@ impl Harm {
 /// The tip to restore, and the file that the record was saved to.
 fn named(done: &Done) -> (String, PathBuf) {
     let words = || done.stderr.split(|c: char| !(c.is_alphanumeric() || "/._-".contains(c)));
-    let id = words().filter(|word| word.len() == 40 && word.chars().all(|c| c.is_ascii_hexdigit())).last();
+    let id = words().rfind(|word| word.len() == 40 && word.chars().all(|c| c.is_ascii_hexdigit()));
     let file = words().find(|word| word.starts_with('/') && word.contains("datapin-run-"));
     (
         id.unwrap_or_else(|| panic!("{}", done.stderr)).to_owned(),
