@@ -144,7 +144,10 @@ pub(crate) fn check_plain_scalar(
     if let Tag::Other(tag) = &node.tag {
         return Err(ValuesError::Tagged { at, path, tag: tag.clone() });
     }
-    if template::touches(source, &node.span) {
+    // What closes no template could not be written back: a value with `}}` is refused in a template file.
+    let text = source.text().get(node.span.clone()).unwrap_or_default();
+    let closes = source.format() == Format::Template && text.contains("}}");
+    if closes || template::touches(source, &node.span) {
         return Err(ValuesError::TemplateInPin { at, path });
     }
     Ok(())

@@ -19,6 +19,7 @@ pub fn normal(text: &str, dir: &Path) -> String {
         (r"-p \d+ 127", "-p <port> 127"),
         (r"//[a-z_][a-z0-9_-]*@127", "//<user>@127"),
         (r"\b(after|for) \d+ s\b", "$1 <n> s"),
+        (r"\d+ in a row", "<n> in a row"),
         (r"\(#(\d+), \d+s\)", "(#$1, <n>s)"),
         (r"PATH \(.*?\)", "PATH (<path>)"),
         (r"port \d+", "port <port>"),

@@ -187,7 +187,10 @@ fn exit(place: &Place, now: &Witness, finisher: Finisher, next: &Done) -> Vec<St
     if next.code != Some(expected) {
         wrong.push(format!("the next one ended with {:?} instead of {expected}", next.code));
     }
-    if finisher == Finisher::Deploy && !now.fresh().iter().any(|line| line["version"] == NEXT) {
+    if finisher == Finisher::Deploy
+        && next.code != Some(15)
+        && !now.fresh().iter().any(|line| line["version"] == NEXT)
+    {
         wrong.push("the history does not tell of the next run".to_owned());
     }
     wrong
