@@ -54,6 +54,9 @@ impl Outcome {
         match self {
             Outcome::Verified | Outcome::NothingToDo | Outcome::Restored => Exit::Ok,
             Outcome::RollbackFailed { .. } => Exit::RollbackFailed,
+            Outcome::RolledBack { cause: Cause { kind: CauseKind::Unreachable, .. } } => {
+                Exit::DeploymentFailed
+            }
             Outcome::RolledBack { cause } | Outcome::Stopped { cause } => match cause.kind {
                 CauseKind::Deployment => Exit::DeploymentFailed,
                 CauseKind::Gate => Exit::GateFailed,

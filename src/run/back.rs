@@ -84,9 +84,10 @@ impl Driver {
 
     /// The groups that the run pushed to or watched, newest stage first.
     fn touched(&self, ticket: &Ticket) -> Vec<Group> {
-        let touched = |name: &String| {
-            ticket.part(name).is_some_and(|part| part.commit.is_some() || !part.intents.is_empty())
-        };
+        // An intent that is known to be dead wrote nothing and never will.
+        let living = |part: &EnvironmentPart| part.intents.iter().any(|intent| intent.fate != Fate::Dead);
+        let touched =
+            |name: &String| ticket.part(name).is_some_and(|part| part.commit.is_some() || living(part));
         (0..ticket.stages.len())
             .rev()
             .flat_map(|stage| groups(ticket, stage))

@@ -55,10 +55,11 @@ impl Trouble {
         match error {
             FenceError::Lost(lost) => lost.into(),
             FenceError::OutOfReach { .. } => Trouble::Halt(Halt::Stopped(error.to_string())),
-            FenceError::Refused { .. }
-            | FenceError::NoBranch(_)
-            | FenceError::Files(_)
-            | FenceError::Repo(_) => Trouble::back(CauseKind::Deployment, error.to_string()),
+            // As long as nothing was pinned, nothing was written: it is safe to repeat.
+            FenceError::Refused { .. } => Trouble::back(CauseKind::Unreachable, error.to_string()),
+            FenceError::NoBranch(_) | FenceError::Files(_) | FenceError::Repo(_) => {
+                Trouble::back(CauseKind::Deployment, error.to_string())
+            }
         }
     }
 }

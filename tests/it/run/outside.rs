@@ -74,7 +74,7 @@ fn a_push_that_policy_refuses_before_anything_was_written_takes_nothing_back() {
         "[ \"$1\" = refs/heads/main ] && { echo 'main is protected' >&2; exit 1; }; exit 0",
     );
     let tip = world.tip("main");
-    world.datapin(&["deploy", "int", NEW]).run().code(10).says("main is protected");
+    world.datapin(&["deploy", "int", NEW]).run().code(3).says("main is protected");
     assert_eq!((world.tip("main"), world.freeze("int")), (tip, None));
     assert!(world.queue().tickets.is_empty());
 }
