@@ -152,7 +152,10 @@ fn an_empty_repository_has_no_branches() {
         assert_eq!(repo.tip("main").expect("tip"), None);
         assert_eq!(repo.fetch("main").expect("fetch"), None);
         let error = repo.default_branch().expect_err("none");
-        assert!(matches!(&error, RepoError::Git { detail, .. } if detail.contains("empty")), "{error:?}");
+        assert!(
+            matches!(&error, RepoError::Git { detail, .. } if detail.contains("push a first commit")),
+            "{error:?}"
+        );
         let first =
             repo.commit(None, &[write("a", "1")], "m", datapin::repo::CommitTime::Now).expect("commit");
         super::assert_updated(&repo.push("main", &first, None, &RUN));
