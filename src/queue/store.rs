@@ -149,7 +149,7 @@ impl Store {
                     (why, races.next().unwrap_or(RACE_PAUSE_MAX))
                 }
                 Ok(Attempt::Again(why)) => (why, outages.next().unwrap_or(PAUSE_MAX)),
-                Err(ChangeError::Store(error)) if error.is_transient() => {
+                Err(ChangeError::Store(error)) if self.goes_on_after(&error) => {
                     (error.to_string(), outages.next().unwrap_or(PAUSE_MAX))
                 }
                 Err(error) => return Err(error),
@@ -160,6 +160,11 @@ impl Store {
             tracing::debug!(branch = self.branch, last, "queue change is tried again");
             tokio::time::sleep(pause).await;
         }
+    }
+
+    fn goes_on_after(&self, error: &StoreError) -> bool {
+        let holds = self.newer == NewerSchema::Borne;
+        error.is_transient() || (holds && error.may_pass())
     }
 
     /// One try, on what is remembered first, then on what the branch says. A push of unknown outcome is asked

@@ -58,6 +58,20 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it may go away although it looks final: who holds environments does not stop at the first 401.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            StoreError::Repo(error) | StoreError::Tree(TreeError::Repo(error)) => matches!(
+                error,
+                RepoError::Authentication { .. }
+                    | RepoError::Tls { .. }
+                    | RepoError::NotFound { .. }
+                    | RepoError::Git { .. }
+            ),
+            _ => false,
+        }
+    }
+
     /// Whether trying again may help.
     pub fn is_transient(&self) -> bool {
         match self {
