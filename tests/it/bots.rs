@@ -14,8 +14,9 @@ const ROUND: Duration = Duration::from_secs(120);
 #[test]
 fn eight_bots_take_turns() {
     let world = World::over(Transport::Http);
-    // The next in line looks every tenth of it.
-    world.ttl("4s");
+    // Long enough that no load makes a bot look dead; the next in line looks every second.
+    world.ttl("20s");
+    world.config(|text| text["queue"]["default"]["start_grace"] = value("2m"));
     two_stages(&world);
     for round in 1..=ROUNDS {
         let bots: Vec<Running> = (1..=BOTS).map(|bot| start(&world, round, bot)).collect();
