@@ -3,8 +3,10 @@
 //! Git and chat go through a proxy; agents and gates are started through a script that asks the test before it runs
 //! the program, and again before it gives the answer back. A [`Blow`] falls on a process at one chosen request.
 
+mod request;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use request::Request;
 
 /// How long a request is held at most: longer than any takeover.
 const HELD: Duration = Duration::from_secs(120);
@@ -34,14 +38,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether it changes something outside.
-    pub fn writes(self) -> bool {
-        match self {
-            Kind::Queue | Kind::Target | Kind::Chat => true,
-            Kind::Read | Kind::Agent | Kind::Gate => false,
-        }
-    }
-
     fn word(self) -> &'static str {
         match self {
             Kind::Queue => "queue push",
@@ -403,71 +399,5 @@ impl Shared {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-    }
-}
-
-struct Request {
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Request {
-    fn read(stream: &TcpStream) -> Option<Self> {
-        let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
-        let mut reader = BufReader::new(stream);
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if reader.read_line(&mut head).ok()? == 0 {
-                return None;
-            }
-        }
-        let mut request = Self { head, body: Vec::new() };
-        if let Some(length) = request.header("content-length") {
-            request.body.resize(length.parse().ok()?, 0);
-            reader.read_exact(&mut request.body).ok()?;
-        } else if request.header("transfer-encoding").is_some() {
-            while !request.body.ends_with(b"\r\n0\r\n\r\n") {
-                let size = reader.fill_buf().ok()?.len();
-                if size == 0 {
-                    return None;
-                }
-                request.body.extend_from_slice(&reader.buffer()[..size]);
-                reader.consume(size);
-            }
-        }
-        Some(request)
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        let lines = self.head.lines().filter_map(|line| line.split_once(':'));
-        lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
-    }
-
-    fn kind(&self) -> Kind {
-        let line = self.head.lines().next().unwrap_or_default();
-        if line.contains("/hooks/") {
-            return Kind::Chat;
-        }
-        let names =
-            |branch: &str| self.body.windows(branch.len()).take(300).any(|at| at == branch.as_bytes());
-        if !line.starts_with("POST") || !line.contains("git-receive-pack") || !names("refs/heads/") {
-            return Kind::Read;
-        }
-        if names(&format!("refs/heads/{}", crate::world::QUEUE)) { Kind::Queue } else { Kind::Target }
-    }
-
-    fn pass_on(&self, to: u16) -> std::io::Result<Vec<u8>> {
-        let mut server = TcpStream::connect(("127.0.0.1", to))?;
-        for line in self.head.lines().filter(|line| !line.is_empty()) {
-            let name = line.split(':').next().unwrap_or_default();
-            if !name.eq_ignore_ascii_case("connection") {
-                write!(server, "{line}\r\n")?;
-            }
-        }
-        write!(server, "Connection: close\r\n\r\n")?;
-        server.write_all(&self.body)?;
-        let mut answer = Vec::new();
-        server.read_to_end(&mut answer)?;
-        Ok(answer)
     }
 }
