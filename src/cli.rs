@@ -10,7 +10,8 @@ pub mod stage;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// Deploys data versions to microservices through GitOps: one commit pins them, a failed gate reverts it.
 #[derive(Debug, Parser)]
@@ -22,6 +23,38 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The command line of this process. A variable that is set and empty counts as not set: CI systems pass on
+    /// variables that nobody filled in.
+    ///
+    /// # Errors
+    /// What clap says of it, `--help` and `--version` among that.
+    pub fn from_args() -> Result<Self, clap::Error> {
+        let matches = without_empty_variables(Self::command()).try_get_matches()?;
+        Self::from_arg_matches(&matches)
+    }
+
+    /// The command as people see it, for completions and the manual page.
+    pub fn shown() -> clap::Command {
+        let all = Self::command();
+        let visible: Vec<clap::Command> =
+            all.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+        let shown = clap::Command::new("datapin").version(env!("CARGO_PKG_VERSION")).after_help(EXIT_CODES);
+        let about = all.get_about().cloned().unwrap_or_default();
+        Common::augment_args(shown).about(about).subcommands(visible)
+    }
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| match arg.get_env().is_some_and(empty) {
+            true => arg.env(Resettable::Reset),
+            false => arg,
+        })
+        .mut_subcommands(without_empty_variables)
 }
 
 const EXIT_CODES: &str = "Exit codes:

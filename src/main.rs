@@ -3,14 +3,13 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
 use datapin::cli::stage::CommandError;
 use datapin::cli::{Cli, Command, edge, init, look, output, queue, runs};
 use datapin::exit::Exit;
 use datapin::{config, demo, report};
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::from_args() {
         Ok(cli) => cli,
         Err(error) => {
             let code = u8::try_from(error.exit_code()).unwrap_or(2);
@@ -65,11 +64,11 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
             Ok(Exit::Ok)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "datapin", &mut std::io::stdout());
+            clap_complete::generate(*shell, &mut Cli::shown(), "datapin", &mut std::io::stdout());
             Ok(Exit::Ok)
         }
         Command::Man => {
-            let _ = clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout());
+            let _ = clap_mangen::Man::new(Cli::shown()).render(&mut std::io::stdout());
             Ok(Exit::Ok)
         }
         Command::Demo(args) => demo::demo(args).await,

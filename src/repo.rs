@@ -125,6 +125,8 @@ pub struct Settings {
     pub limits: Limits,
     /// directory of the kept bare repositories
     pub cache: PathBuf,
+    /// private keys without passphrase that are offered over ssh after those of the agent
+    pub identities: Vec<PathBuf>,
     /// instead of `~/.ssh/known_hosts`, which libgit2 reads by itself
     pub known_hosts: Option<PathBuf>,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -220,8 +221,16 @@ fn settings(common: &Common, url: &str, own: &config::Repository) -> Result<Sett
             total: Duration::from_secs(120),
         },
         cache: cache(common),
+        identities: identities(),
         known_hosts: own.known_hosts.clone(),
     })
+}
+
+/// The user's own keys, in the order in which ssh tries them.
+fn identities() -> Vec<PathBuf> {
+    let home = dirs::home_dir().unwrap_or_default().join(".ssh");
+    let names = ["id_rsa", "id_ecdsa", "id_ed25519"];
+    names.iter().map(|name| home.join(name)).filter(|file| file.is_file()).collect()
 }
 
 fn credential(own: &config::Credential) -> Result<repo::Credential, EdgeError> {
@@ -246,13 +255,24 @@ fn signing(own: &config::Signing) -> repo::Signing {
     }
 }
 
-/// `--cache`, else the user's cache directory, else a temporary one: there may be no home at all.
+/// `--cache`, else the user's cache directory, else a temporary one of this user's own: there may be no home at all.
 fn cache(common: &Common) -> PathBuf {
     let chosen = common.cache.clone().or_else(|| dirs::cache_dir().map(|dir| dir.join("datapin")));
-    let fallback = || std::env::temp_dir().join("datapin-cache");
     match chosen {
         Some(dir) if common.cache.is_some() || usable(&dir) => dir,
-        Some(_) | None => fallback(),
+        Some(_) | None => temporary_cache(),
+    }
+}
+
+/// Everybody may write to the temporary directory: one that somebody else made there is not used.
+fn temporary_cache() -> PathBuf {
+    let uid = rustix::process::getuid().as_raw();
+    let named = std::env::temp_dir().join(format!("datapin-cache-{uid}"));
+    let made = std::fs::DirBuilder::new().mode(0o700).create(&named);
+    let own = |meta: std::fs::Metadata| meta.is_dir() && meta.uid() == uid && meta.mode() & 0o022 == 0;
+    match made.is_ok() || std::fs::symlink_metadata(&named).is_ok_and(own) {
+        true => named,
+        false => named.with_extension(ulid::Ulid::generate().to_string()),
     }
 }
 

@@ -160,7 +160,10 @@ impl Queue {
     }
 
     /// Makes `who` the driver of a started ticket whose driver is still the one that was `seen`.
+    ///
+    /// A ticket that calls itself verified and is not by the record was edited by hand: it goes back.
     pub fn take(&mut self, number: u64, seen: &Driver, who: &str) -> Result<u64, Refusal> {
+        let borne_out = self.passed(number).is_some();
         let ticket = self.ticket_mut(number)?;
         if !ticket.state.holds() {
             return Err(Refusal::WrongState { number, state: ticket.state.word() });
@@ -168,8 +171,28 @@ impl Queue {
         if ticket.driver != *seen {
             return Err(Refusal::Alive { number });
         }
+        if ticket.state == State::Verified && !borne_out {
+            let text = "its ticket says verified, the record of its environments does not".to_owned();
+            ticket.state = State::RollingBack { cause: Cause { kind: CauseKind::Abandoned, text } };
+        }
         ticket.driver = Driver { epoch: seen.epoch + 1, who: who.to_owned(), beat: seen.beat + 1 };
         Ok(ticket.driver.epoch)
+    }
+
+    /// The times of a ticket that is past its commit point, by its own word and by the record of its environments.
+    pub fn passed(&self, number: u64) -> Option<Times> {
+        let ticket = self.tickets.get(&number).filter(|ticket| ticket.state == State::Verified)?;
+        let by_it = |set: &VerifiedSet| set.run == ticket.run;
+        let recorded = |part: &EnvironmentPart| {
+            let file = self.environment(&part.identity.name);
+            let record = file.and_then(|file| file.datasets.get(&ticket.dataset));
+            record.is_some_and(|record| record.verified.iter().any(by_it))
+        };
+        let borne_out = match ticket.kind {
+            RunKind::Rollback { .. } => true,
+            RunKind::Deploy => ticket.parts().all(recorded),
+        };
+        borne_out.then(|| ticket.times.clone())
     }
 
     /// A decision: changes a started ticket in the name of its driver. Every decision is a sign of life.

@@ -114,10 +114,7 @@ impl<'a> Wire<'a> {
                 Cred::userpass_plaintext(username, token.expose_secret())
             }
             Credential::Ambient if plain => self.ambient_password(url, user.or(embedded)),
-            Credential::Ambient if ssh => {
-                self.offer(format!("the ssh agent for user {ssh_user}"))?;
-                Cred::ssh_key_from_agent(ssh_user)
-            }
+            Credential::Ambient if ssh => self.ambient_key(ssh_user),
             Credential::SshKey { .. } => {
                 Err(denied("an ssh key is configured, but the server wants a password"))
             }
@@ -137,6 +134,20 @@ impl<'a> Wire<'a> {
         self.offer("git's credential helpers".to_owned())?;
         Cred::credential_helper(&git2::Config::open_default()?, url, user)
             .map_err(|_| denied("no credential helper of git knows this server"))
+    }
+
+    /// As ssh does: the agent first, then the user's own keys.
+    fn ambient_key(&self, user: &str) -> Result<Cred, git2::Error> {
+        if self.offer(format!("the ssh agent for user {user}")).is_ok()
+            && let Ok(agent) = Cred::ssh_key_from_agent(user)
+        {
+            return Ok(agent);
+        }
+        let offered = |file: &&PathBuf| self.offer(format!("the ssh key {}", file.display())).is_ok();
+        match self.settings.identities.iter().find(offered) {
+            Some(file) => Cred::ssh_key(user, None, file, None),
+            None => Err(denied("the server accepted neither a key of the ssh agent nor one of ~/.ssh")),
+        }
     }
 
     fn offer(&self, what: String) -> Result<(), git2::Error> {

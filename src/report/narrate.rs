@@ -84,7 +84,11 @@ fn tell(what: &What, run: &RunView, own: bool) -> Vec<Line> {
             with_log(Line::toned(verdict_tone(*verdict), text).with(Tone::Dim, link), log)
         }
         What::RollingBack { cause, environments } => {
-            vec![Line::toned(Tone::Bad, format!("rolling back {}: {}", environments.join(", "), cause.text))]
+            let what = match environments.as_slice() {
+                [] => "nothing to roll back".to_owned(),
+                names => format!("rolling back {}", names.join(", ")),
+            };
+            vec![Line::toned(Tone::Bad, format!("{what}: {}", cause.text))]
         }
         What::Reverted { environments, branch, commit, subject } => {
             let text = format!("reverted {}: {subject}", environments.join(", "));

@@ -114,6 +114,11 @@ pub async fn pass(
             Err(error) => return Err(error),
         };
         if begun.elapsed() >= limit {
+            // A process that was stopped finds its time over, and perhaps another driver at work.
+            match journal.confirm().await {
+                Ok(()) | Err(Lost::OutOfReach(_)) => {}
+                Err(lost) => return Err(lost.into()),
+            }
             return Err(FenceError::OutOfReach { seconds: begun.elapsed().as_secs(), last });
         }
         tracing::debug!(branch = group.branch, last, "push is tried again");

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::queue::{
-    ChangeError, Freeze, Outcome, Queue, Refusal, RunId, State, Store, StoreError, Ticket, TreeError,
+    ChangeError, Freeze, Outcome, Queue, Refusal, RunId, State, Store, StoreError, Ticket, Times, TreeError,
     VerifiedSet, Wish, tree,
 };
 
@@ -163,8 +163,13 @@ impl Journal {
     pub async fn assure(&self) -> Result<(), Lost> {
         match self.silent_for() < self.inner.ttl * 2 / 3 {
             true => self.held(),
-            false => self.write("beat", |_| Ok(())).await,
+            false => self.confirm().await,
         }
+    }
+
+    /// Asks the queue whether this driver still has the run; a sign of life.
+    pub async fn confirm(&self) -> Result<(), Lost> {
+        self.write("beat", |_| Ok(())).await
     }
 
     /// Fails once this driver is known to have lost the run.
@@ -214,7 +219,8 @@ impl Journal {
             .inner
             .store
             .change(&subject, |queue| {
-                queue.decide(number, epoch, |theirs| theirs.carry(&mine))?;
+                let passed = queue.passed(number);
+                queue.decide(number, epoch, |theirs| theirs.carry(&mine, passed))?;
                 and(queue)?;
                 Ok(queue.tickets.get(&number).cloned())
             })
@@ -271,12 +277,11 @@ impl Journal {
 }
 
 impl Ticket {
-    /// Takes over the driver's record, and keeps what is written by others: reports, the driver's own beat.
-    fn carry(&mut self, mine: &Ticket) {
+    /// Takes over the driver's record, and keeps what is written by others: reports, the driver's own beat, and
+    /// that the commit point was `passed`, which is never taken back.
+    fn carry(&mut self, mine: &Ticket, passed: Option<Times>) {
         let (driver, cancel) = (self.driver.clone(), self.cancel.take());
         let theirs = self.clone();
-        // The commit point is never taken back.
-        let passed = (self.state == State::Verified).then(|| self.times.clone());
         *self = mine.clone();
         if let Some(times) = passed {
             self.state = State::Verified;

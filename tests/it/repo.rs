@@ -109,6 +109,7 @@ fn settings(url: &str, cache: &Path) -> Settings {
             total: Duration::from_secs(60),
         },
         cache: cache.to_owned(),
+        identities: Vec::new(),
         known_hosts: None,
     }
 }

@@ -159,12 +159,30 @@ fn the_ticket_of_a_holder_is_edited() {
     });
     let tip = world.tip(QUEUE);
     world.until("a beat", LONG, || world.tip(QUEUE) != tip);
+    // the record of int does not say so: the gate decides
+    world.gate("int-test").fails();
+    running.wait(LONG).code(11);
+    ended(&world, NEW, "rolled-back");
+    assert_eq!(world.versions("int"), [OLD]);
+}
+
+/// A waiter whose ticket says `verified` has deployed nothing, and does not say that it has.
+#[test]
+fn the_ticket_of_a_waiter_is_called_verified() {
+    let world = int();
+    world.ttl("3s");
+    let holder = hanging(&world, world.datapin(&["deploy", "int", NEW]), "int-test", NEW);
+    let waiter = world.datapin(&["deploy", "int", LATER]).by("bob").spawn();
+    world.until("bob waits", LONG, || world.queue().tickets.len() == 2);
+    edit_json(&world, last_ticket, |ticket| ticket["state"] = serde_json::json!({ "name": "verified" }));
+    waiter.wait(LONG).code(18).says("stopped before the first commit");
+    ended(&world, LATER, "stopped");
     world.gate("int-test").passes();
-    let done = running.wait(LONG);
-    // `verified` is the commit point, and never taken back: not even one that a person wrote
-    done.code(0);
-    ended(&world, NEW, "verified");
-    assert_eq!(world.versions("int"), [NEW]);
+    holder.wait(LONG).code(0);
+    assert_eq!(
+        (world.versions("int"), world.verified_on("int").as_deref()),
+        (vec![NEW.to_owned()], Some(NEW))
+    );
 }
 
 #[test]

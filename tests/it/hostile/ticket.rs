@@ -170,3 +170,19 @@ fn a_run_out_of_thin_air() {
     ended(&world, LATER, "verified");
     assert_eq!(world.log("main")[1].id, main, "nothing was ours to take back");
 }
+
+/// The record of its environment does not bear it out: it goes back.
+#[test]
+fn a_verified_that_a_person_wrote() {
+    let world = int();
+    world.ttl("3s");
+    hanging(&world, world.datapin(&["deploy", "int", NEW]), "int-test", NEW).kill();
+    edit_json(&world, last_ticket, |ticket| ticket["state"] = serde_json::json!({ "name": "verified" }));
+    world.gate("int-test").passes();
+    world.datapin(&["reconcile"]).by("bob").run().code(0);
+    ended(&world, NEW, "rolled-back");
+    assert_eq!(
+        (world.versions("int"), world.verified_on("int").as_deref()),
+        (vec![OLD.to_owned()], Some(OLD))
+    );
+}

@@ -73,6 +73,14 @@ fn ssh_keys_and_host_keys_are_checked() {
         "{error:?}"
     );
 
+    // without one in the configuration: what ssh itself would offer, one after the other
+    settings.credential = Credential::Ambient;
+    settings.identities = vec![server.strange_key()];
+    let error = open(settings.clone()).tip("main").expect_err("refused").to_string();
+    assert!(error.contains("the ssh agent") && error.contains("stranger"), "{error}");
+    settings.identities.push(server.key());
+    assert_eq!(open(settings.clone()).tip("main").expect("tip"), Some(place.head()));
+
     settings.credential = Credential::SshKey { file: server.key(), passphrase: None };
     assert_eq!(open(settings.clone()).tip("main").expect("tip"), Some(place.head()));
 
