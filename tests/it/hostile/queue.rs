@@ -176,9 +176,10 @@ fn the_ticket_of_a_waiter_is_called_verified() {
     world.until("bob waits", LONG, || world.queue().tickets.len() == 2);
     edit_json(&world, last_ticket, |ticket| ticket["state"] = serde_json::json!({ "name": "verified" }));
     waiter.wait(LONG).code(18).says("stopped before the first commit");
-    ended(&world, LATER, "stopped");
     world.gate("int-test").passes();
     holder.wait(LONG).code(0);
+    assert_eq!(world.queue().history[1]["outcome"], "stopped");
+    ended(&world, NEW, "verified");
     assert_eq!(
         (world.versions("int"), world.verified_on("int").as_deref()),
         (vec![NEW.to_owned()], Some(NEW))
