@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use git2::{Oid, Repository, RepositoryOpenFlags};
@@ -10,6 +11,8 @@ use git2::{Oid, Repository, RepositoryOpenFlags};
 use super::{Location, RepoError};
 
 const SEEN: &str = "refs/datapin/seen/";
+/// How long a look at the kept repository may take: it reads a commit and a tree for each branch.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Path of a kept repository and of its lock. Handles are opened anew for each operation: a handle must not be
 /// shared by threads, and opening one takes far less than a millisecond.
@@ -37,9 +40,9 @@ impl Kept {
         if !self.path.exists() {
             return self.make();
         }
-        match self.look() {
+        match self.look_within(LOOK) {
             Ok(()) => Ok(()),
-            Err(error) => self.make_anew(error.message()),
+            Err(damage) => self.make_anew(&damage),
         }
     }
 
@@ -96,6 +99,18 @@ impl Kept {
         Repository::init_opts(&self.path, &options)
             .map(drop)
             .map_err(|error| self.cache_error(&self.path, std::io::Error::other(error.message().to_owned())))
+    }
+
+    /// libgit2 1.9 reads a loose object that is cut short without end.
+    fn look_within(&self, limit: Duration) -> Result<(), String> {
+        let (send, receive) = channel();
+        let theirs = self.clone();
+        let looks = std::thread::Builder::new().name("look".to_owned()).spawn(move || {
+            // the receiver is gone only when nobody wants the result any more
+            let _ = send.send(theirs.look().map_err(|error| error.message().to_owned()));
+        });
+        looks.map_err(|error| format!("no thread could be started: {error}"))?;
+        receive.recv_timeout(limit).unwrap_or_else(|_| Err(format!("it could not be read within {limit:?}")))
     }
 
     fn look(&self) -> Result<(), git2::Error> {

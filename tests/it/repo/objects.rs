@@ -194,6 +194,26 @@ fn a_damaged_kept_repository_is_made_anew() {
     assert_eq!(place.repo("cache").fetch("main").expect("fetch"), Some(tip));
 }
 
+/// A power cut may leave one; libgit2 reads it without end.
+#[test]
+fn a_kept_repository_with_an_object_that_is_cut_short_is_made_anew() {
+    let place = Place::http(2);
+    let repo = place.repo("cache");
+    let tip = repo.fetch("main").expect("fetch").expect("main");
+    let made = commit(&repo, &tip, &[write("a.yaml", "a: 1\n")]);
+    let pushed = repo.push("main", &made, Some(&tip), &RUN);
+    assert_eq!(format!("{pushed:?}"), "Updated");
+    let (dir, name) = made.as_str().split_at(2);
+    let object = place.in_cache("cache").join("objects").join(dir).join(name);
+    let bytes = std::fs::read(&object).expect("the pushed commit is a loose object");
+    std::fs::remove_file(&object).expect("removed");
+    std::fs::write(&object, &bytes[..bytes.len() / 2]).expect("written");
+
+    let again = place.repo("cache");
+    assert_eq!(again.fetch("main").expect("fetch"), Some(made.clone()));
+    assert!(again.read(&made, "a.yaml").expect("read").is_some());
+}
+
 fn damage(packs: &std::path::Path) {
     let mut damaged = 0;
     for entry in std::fs::read_dir(packs).expect("packs") {
