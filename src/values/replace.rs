@@ -286,7 +286,7 @@ impl One<'_> {
             Format::Toml => toml::scalar(written),
             Format::Yaml | Format::Template => {
                 yaml::scalar(written)?;
-                serde_yaml::from_str(written).ok()
+                serde_yaml::from_str(&yaml::on_a_line(written)).ok()
             }
         }
     }

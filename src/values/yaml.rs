@@ -207,18 +207,24 @@ fn read_tag(tag: Option<&granit_parser::Tag>) -> Tag {
     }
 }
 
+/// A scalar as a document of its own, not at the start of the line: there `---` and `...` are none.
+pub(crate) fn on_a_line(written: &str) -> String {
+    format!(" {written}")
+}
+
 /// The text of exactly one untagged flow scalar on its own, without anything around it.
 pub(crate) fn scalar(written: &str) -> Option<String> {
     if written.is_empty() {
         return Some(String::new());
     }
     let options = options! { emit_anchor_events: true };
+    let line = on_a_line(written);
     let mut found = None;
-    for event in Parser::new_from_str_with_options(written, options) {
+    for event in Parser::new_from_str_with_options(&line, options) {
         match event.ok()? {
             (Event::Scalar(text, style, 0, None), span) if found.is_none() => {
                 let flow = !matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                let whole = span.byte_range() == Some(0..written.len());
+                let whole = span.byte_range() == Some(line.len() - written.len()..line.len());
                 found = Some((flow && whole).then(|| text.into_owned())?);
             }
             (Event::StreamStart | Event::StreamEnd | Event::DocumentEnd, _) => {}
