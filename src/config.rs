@@ -14,7 +14,7 @@ mod schema;
 mod secret;
 mod set;
 mod starter;
-mod suggest;
+pub(crate) mod suggest;
 mod template;
 
 pub use error::{ConfigError, ConfigErrors, FileFault, Problem};
@@ -247,6 +247,28 @@ pub enum Agent {
         /// Names of environment variables that it gets beside `PATH`, `HOME` and `LANG`.
         pass: Vec<String>,
     },
+}
+
+/// How a cluster is reached. With neither `context` nor `eks`: as kubectl would.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct ClusterAccess {
+    /// Kubeconfig file; `None` means `KUBECONFIG`, else `~/.kube/config`, else the cluster that this runs in.
+    pub kubeconfig: Option<PathBuf>,
+    /// Context in it; `None` means its current one.
+    pub context: Option<String>,
+    /// An EKS cluster, reached with AWS credentials and no kubeconfig.
+    pub eks: Option<Eks>,
+}
+
+/// An EKS cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Eks {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// AWS region.
+    pub region: String,
+    /// Role that is assumed first.
+    pub role_arn: Option<String>,
 }
 
 /// A quality gate.

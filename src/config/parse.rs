@@ -1,5 +1,7 @@
 //! From the file to a [`Config`].
 
+mod clusters;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

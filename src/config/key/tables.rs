@@ -94,6 +94,29 @@ static DATASET: Keys = Keys::of(&[
 ])
 .later(&["verify"]);
 
+static KUBECONFIG_FILE: Keys =
+    Keys::of(&[Key::required("file", Shape::Text(Form::Any), "path of the kubeconfig file")]);
+
+static EKS_CLUSTER: Keys = Keys::of(&[
+    Key::required("cluster", Shape::Text(Form::Any), "name of the cluster"),
+    Key::required("region", Shape::Text(Form::Any), "AWS region"),
+    Key::optional("role_arn", Shape::Text(Form::Any), "role that is assumed first"),
+]);
+
+// The keys of every kind that reaches a cluster; `check/clusters.rs` says which exclude each other.
+const KUBECONFIG: Key = Key::optional(
+    "kubeconfig",
+    Shape::Table(&KUBECONFIG_FILE),
+    "kubeconfig file; by default KUBECONFIG, ~/.kube/config, or the cluster that datapin runs in",
+);
+const CONTEXT: Key = Key::optional(
+    "context",
+    Shape::Text(Form::Any),
+    "context of the kubeconfig, also `path/to/project:agent` of GitLab; its current one by default",
+);
+const EKS: Key =
+    Key::optional("eks", Shape::Table(&EKS_CLUSTER), "EKS cluster, with AWS credentials and no kubeconfig");
+
 static AGENT: Keys = Keys::of(&[]).later(&["after_sync"]).kinds(
     &[Kind {
         name: "command",
