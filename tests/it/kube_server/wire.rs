@@ -87,12 +87,13 @@ fn send(wire: &mut dyn Write, status: u16, content_type: &str, body: &[u8]) -> s
 fn tell(wire: &mut dyn Write, raw: &TcpStream, watch: Watch, shared: &Shared) {
     shared.lock().watches.push(super::Open { path: watch.path.clone(), stream: raw.try_clone().unwrap() });
     let peer = raw.peer_addr().ok();
-    let _ = tell_all(wire, watch, shared);
+    let _ = raw.set_read_timeout(Some(Duration::from_millis(1)));
+    let _ = tell_all(wire, raw, watch, shared);
     shared.lock().watches.retain(|open| open.stream.peer_addr().ok() != peer);
     let _ = raw.shutdown(std::net::Shutdown::Both);
 }
 
-fn tell_all(wire: &mut dyn Write, mut watch: Watch, shared: &Shared) -> std::io::Result<()> {
+fn tell_all(wire: &mut dyn Write, raw: &TcpStream, mut watch: Watch, shared: &Shared) -> std::io::Result<()> {
     write!(wire, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")?;
     wire.flush()?;
     let until = Instant::now() + watch.timeout;
@@ -113,6 +114,10 @@ fn tell_all(wire: &mut dyn Write, mut watch: Watch, shared: &Shared) -> std::io:
             if watch.matches(&event.object) {
                 chunk(wire, &json!({ "type": event.what, "object": event.object }))?;
             }
+        }
+        // whoever watches says nothing more, but that it ends
+        if raw.peek(&mut [0]).is_ok() {
+            return Ok(());
         }
         if Instant::now() >= until {
             return wire.write_all(b"0\r\n\r\n");
