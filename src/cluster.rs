@@ -16,6 +16,7 @@ mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::ClusterAccess;
 
@@ -27,6 +28,9 @@ pub use labels::{BadLabels, Labels};
 pub use rights::{Permission, Right, role};
 pub use watch::{Seen, Selected, Watched, Way};
 
+/// How long one answer may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
 /// Reads an environment variable.
 pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
@@ -34,6 +38,7 @@ pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 #[derive(Clone)]
 pub struct Clusters {
     lookup: Lookup,
+    limit: Duration,
     known: Arc<tokio::sync::Mutex<HashMap<ClusterAccess, Cluster>>>,
 }
 
@@ -41,7 +46,13 @@ impl Clusters {
     /// No connection yet. `lookup` reads `KUBECONFIG`, `HOME` and `AWS_ENDPOINT_URL*`; AWS's own credential
     /// chain and credential plug-ins read the environment by themselves.
     pub fn new(lookup: Lookup) -> Self {
-        Self { lookup, known: Arc::default() }
+        Self { lookup, limit: LIMIT, known: Arc::default() }
+    }
+
+    /// The same with another limit for one answer than 10 s.
+    #[must_use]
+    pub fn with_limit(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// The cluster that is reached that way. Its address and login are looked up, nothing is asked of it yet.
@@ -53,7 +64,7 @@ impl Clusters {
         if let Some(cluster) = known.get(access) {
             return Ok(cluster.clone());
         }
-        let cluster = Cluster::connect(access, &self.lookup).await?;
+        let cluster = Cluster::connect(access, &self.lookup, self.limit).await?;
         known.insert(access.clone(), cluster.clone());
         Ok(cluster)
     }

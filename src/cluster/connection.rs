@@ -10,8 +10,6 @@ use super::watch::Watches;
 use super::{ClusterError, Lookup};
 use crate::config::ClusterAccess;
 
-/// How long one answer may take.
-pub(super) const LIMIT: Duration = Duration::from_secs(10);
 /// Credentials are renewed so long before they end.
 const EARLY: Duration = Duration::from_secs(60);
 
@@ -24,6 +22,8 @@ pub struct Cluster {
 pub(super) struct Inner {
     access: ClusterAccess,
     lookup: Lookup,
+    /// How long one answer may take.
+    pub(super) limit: Duration,
     now: RwLock<Arc<Connected>>,
     renewing: tokio::sync::Mutex<()>,
     pub(super) watches: Watches,
@@ -49,12 +49,17 @@ pub(super) enum Missing {
 }
 
 impl Cluster {
-    pub(super) async fn connect(access: &ClusterAccess, lookup: &Lookup) -> Result<Self, ClusterError> {
+    pub(super) async fn connect(
+        access: &ClusterAccess,
+        lookup: &Lookup,
+        limit: Duration,
+    ) -> Result<Self, ClusterError> {
         let connected = access::connect(access, lookup).await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 access: access.clone(),
                 lookup: lookup.clone(),
+                limit,
                 now: RwLock::new(Arc::new(connected)),
                 renewing: tokio::sync::Mutex::default(),
                 watches: Watches::default(),
@@ -96,7 +101,7 @@ impl Cluster {
 
     async fn try_once(&self, connected: &Connected, asked: &Asked) -> Result<Vec<u8>, ClusterError> {
         let answer = connected.client.request_text(asked.request.clone());
-        match tokio::time::timeout(LIMIT, answer).await {
+        match tokio::time::timeout(self.inner.limit, answer).await {
             Ok(Ok(text)) => Ok(text.into_bytes()),
             // a log may be cut within a letter
             Ok(Err(kube::Error::FromUtf8(error))) => Ok(error.into_bytes()),
@@ -104,7 +109,7 @@ impl Cluster {
             Err(_) => Err(ClusterError::TimedOut {
                 cluster: connected.label.clone(),
                 doing: asked.doing.clone(),
-                after: LIMIT,
+                after: self.inner.limit,
             }),
         }
     }

@@ -12,7 +12,6 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Phase, Shared, Way};
 use crate::cluster::call::{of_kind, path};
-use crate::cluster::connection::LIMIT;
 use crate::cluster::{Cluster, ClusterError, Kind, Prune};
 
 /// Pause between two questions where there is no right to watch.
@@ -122,7 +121,12 @@ impl Follower {
         let Ok(request) = path(self.kind, &self.namespace).watch(&params, version) else { return End::Gone };
         let asked = of_kind("watch", self.kind, &self.namespace, request.clone());
         let failed = |error| ClusterError::of(error, &connected.label, &asked);
-        let events = match timeout(LIMIT, connected.client.request_events::<Value>(request)).await {
+        let events = match timeout(
+            self.cluster.inner.limit,
+            connected.client.request_events::<Value>(request),
+        )
+        .await
+        {
             Ok(Ok(events)) => events,
             Ok(Err(error)) => {
                 let error = failed(error);
