@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use crate::agent::Agent;
+use crate::cluster::Clusters;
 use crate::config::Config;
 use crate::event::{Event, Level, What};
 use crate::gate::GateRunner;
@@ -42,6 +43,8 @@ pub struct Context {
     pub events: Events,
     /// Signals that came in.
     pub signals: Signals,
+    /// Connections to clusters, shared by everything in this process.
+    pub clusters: Clusters,
     /// Environment variables, for agents and gates.
     pub lookup: Lookup,
     /// This program.
@@ -115,7 +118,7 @@ impl Context {
         names
             .iter()
             .filter_map(|name| self.config.gates.get(name))
-            .map(|gate| GateRunner::from_config(gate, |name| (self.lookup)(name), &self.own))
+            .map(|gate| GateRunner::from_config(gate, |name| (self.lookup)(name), &self.own, &self.clusters))
             .collect()
     }
 

@@ -127,7 +127,7 @@ async fn secrets_are_sent_and_never_shown() {
     ]);
     let server = Server::answering(vec![response("200 OK", "", "fine")]).await;
     let gate = http(&format!("http://127.0.0.1:{}/", server.port), headers);
-    let runner = GateRunner::from_config(&gate, secret, Path::new("/x")).unwrap();
+    let runner = GateRunner::from_config(&gate, secret, Path::new("/x"), &crate::gate::clusters()).unwrap();
     let report = runner.run(&facts(), 1).await;
     assert_eq!(report.verdict, Verdict::Passed);
     let asked = server.asked().remove(0);
@@ -167,10 +167,14 @@ async fn proxies_are_those_that_were_named() {
         _ => None,
     };
     let far = http("http://name.invalid/x", BTreeMap::new());
-    let report = GateRunner::from_config(&far, named, Path::new("/x")).unwrap().run(&facts(), 1).await;
+    let report = GateRunner::from_config(&far, named, Path::new("/x"), &crate::gate::clusters())
+        .unwrap()
+        .run(&facts(), 1)
+        .await;
     assert!(report.summary.ends_with("by proxy"), "{report:?}");
     let near = Server::answering(vec![response("200 OK", "", "direct")]).await;
-    let runner = GateRunner::from_config(&near.gate("/"), named, Path::new("/x")).unwrap();
+    let runner =
+        GateRunner::from_config(&near.gate("/"), named, Path::new("/x"), &crate::gate::clusters()).unwrap();
     let report = runner.run(&facts(), 1).await;
     assert!(report.summary.ends_with("direct"), "{report:?}");
 }
@@ -195,7 +199,12 @@ fn what_cannot_be_sent_is_refused_before_anything_runs() {
         ),
     ]
     .iter()
-    .map(|gate| format!("{}\n", GateRunner::from_config(gate, lookup, Path::new("/x")).unwrap_err()))
+    .map(|gate| {
+        format!(
+            "{}\n",
+            GateRunner::from_config(gate, lookup, Path::new("/x"), &crate::gate::clusters()).unwrap_err()
+        )
+    })
     .collect();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gate/messages/http.txt");
     assert_file(&file, &messages);
