@@ -64,7 +64,7 @@ impl PrometheusGate {
         match timeout(limit, self.sample(&query, &mut count)).await {
             Ok(attempt) => attempt,
             Err(_) => {
-                let seen = count.good + count.bad + count.missing;
+                let seen = count.seen();
                 let summary = format!("not finished after {limit:?}: {seen} of {} samples", self.samples());
                 Attempt::ended(count.report(Verdict::TimedOut, summary))
             }
@@ -105,8 +105,7 @@ impl PrometheusGate {
     }
 
     async fn sample(&self, query: &str, count: &mut Count) -> Attempt {
-        let begun = Instant::now();
-        let mut due = begun;
+        let mut due = Instant::now();
         for number in 1..=self.samples() {
             sleep_until(due).await;
             due += self.settings.interval;
@@ -115,7 +114,7 @@ impl PrometheusGate {
                 Ok(Answer::Nothing(why)) | Err(why) => Sample::Missing(why),
                 Ok(Answer::Never(why)) => return never(why),
             };
-            count.add(sample, begun.elapsed());
+            count.add(sample);
             if count.bad > self.settings.max_bad {
                 let summary = format!(
                     "sample {number} of {}: {} is not `{}`{}",
@@ -134,8 +133,12 @@ impl PrometheusGate {
             return self.inconclusive(count, self.samples());
         }
         let summary = format!(
-            "{} samples satisfy `{}`, last {}{}{}",
-            count.good,
+            "{} `{}`, last {}{}{}",
+            if count.good == 1 {
+                "1 sample satisfies".to_owned()
+            } else {
+                format!("{} samples satisfy", count.good)
+            },
             self.settings.condition,
             count.last,
             other(count.bad, "bad"),
@@ -146,9 +149,13 @@ impl PrometheusGate {
 
     fn inconclusive(&self, count: &Count, number: u128) -> Attempt {
         let summary = format!(
-            "inconclusive: {} of {number} samples are missing{}: {}",
+            "inconclusive: no answer in {} of {number} samples{}: {}",
             count.missing,
-            allowed(count.missing, self.settings.max_missing, "missing"),
+            if u128::from(count.missing) == number {
+                String::new()
+            } else {
+                format!(" ({} allowed)", self.settings.max_missing)
+            },
             count.last,
         );
         Attempt::ended(count.report(Verdict::Errored, summary))
@@ -156,11 +163,13 @@ impl PrometheusGate {
 
     fn judge(&self, series: &[Series]) -> Sample {
         let condition = self.settings.condition;
-        if let Some(none) = series.iter().find(|series| series.value.is_nan()) {
-            return Sample::Missing(format!("{none} is no number"));
+        // one that is bad counts, whatever the others are
+        let bad = |series: &&Series| !series.value.is_nan() && !condition.holds(series.value);
+        if let Some(bad) = series.iter().find(bad) {
+            return Sample::Bad(bad.to_string());
         }
-        match series.iter().find(|series| !condition.holds(series.value)) {
-            Some(bad) => Sample::Bad(bad.to_string()),
+        match series.iter().find(|series| series.value.is_nan()) {
+            Some(none) => Sample::Missing(format!("{none} is no number")),
             None => series.first().map_or_else(
                 || Sample::Missing("no series".to_owned()),
                 |first| Sample::Good(first.to_string()),
@@ -210,18 +219,22 @@ fn other(count: u32, what: &str) -> String {
 }
 
 impl Count {
-    fn add(&mut self, sample: Sample, at: Duration) {
+    fn add(&mut self, sample: Sample) {
         let (word, said) = match sample {
             Sample::Good(said) => (&mut self.good, ("good", said)),
             Sample::Bad(said) => (&mut self.bad, ("bad", said)),
             Sample::Missing(said) => (&mut self.missing, ("missing", said)),
         };
         *word += 1;
-        self.log.push(format!("{:>4} s  {}: {}", at.as_secs(), said.0, said.1));
+        self.log.push(format!("#{} {}: {}", self.seen(), said.0, said.1));
         if self.log.len() > LOG {
             self.log.remove(0);
         }
         self.last = said.1;
+    }
+
+    fn seen(&self) -> u32 {
+        self.good + self.bad + self.missing
     }
 
     fn report(&self, verdict: Verdict, summary: String) -> Report {

@@ -3,7 +3,9 @@
 
 mod command;
 mod http;
+mod job;
 mod process;
+mod prometheus;
 mod stage;
 
 use std::path::{Path, PathBuf};

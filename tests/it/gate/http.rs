@@ -13,13 +13,13 @@ use super::{assert_file, cases, facts, gate, lookup, runner, shown};
 
 /// A server that gives each connection the next of its answers (the last one again and again) and keeps what
 /// it was asked.
-struct Server {
-    port: u16,
+pub(super) struct Server {
+    pub(super) port: u16,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    async fn answering(answers: Vec<Vec<u8>>) -> Self {
+    pub(super) async fn answering(answers: Vec<Vec<u8>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -46,7 +46,7 @@ impl Server {
         http(&format!("http://127.0.0.1:{}{path}", self.port), BTreeMap::new())
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -55,7 +55,7 @@ fn http(url: &str, headers: BTreeMap<String, HeaderValue>) -> Gate {
     gate("h", GateKind::Http { url: url.to_owned(), method: "GET".to_owned(), headers })
 }
 
-fn response(status: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(super) fn response(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
         .into()
 }

@@ -1,0 +1,1 @@
+//! Gate `kubernetes-job`.
