@@ -133,19 +133,17 @@ impl JobGate {
         };
         let job = template.job(gate, facts, attempt, &namespace, self.settings.afterwards);
         let name = job["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        match cluster.create(Kind::JOB, &namespace, &job).await {
-            Ok(_) => {}
-            Err(ClusterError::Conflict { .. }) => {
-                let there = cluster.get(Kind::JOB, &namespace, &name).await.map_err(said)?;
-                if there["metadata"]["labels"][manifest::RUN] != job["metadata"]["labels"][manifest::RUN] {
-                    return Err(format!(
-                        "namespace {namespace} has a Job `{name}` already, and it is not of this run"
-                    ));
+        // from here on it is deleted when this is dropped: whether it was created may stay unknown
+        let mut running = Running { cluster, namespace, name, afterwards: self.settings.afterwards };
+        match running.create(&job).await {
+            Ok(()) => Ok(running),
+            Err(error) => {
+                if !error.is_transient() {
+                    running.afterwards = Afterwards::Kept;
                 }
+                Err(said(error))
             }
-            Err(error) => return Err(said(error)),
         }
-        Ok(Running { cluster, namespace, name, afterwards: self.settings.afterwards })
     }
 }
 
@@ -153,6 +151,21 @@ impl JobGate {
 fn keep(_: &mut Value) {}
 
 impl Running {
+    /// Creates the Job; one of this run that is there already is taken for it.
+    async fn create(&mut self, job: &Value) -> Result<(), ClusterError> {
+        let conflict = match self.cluster.create(Kind::JOB, &self.namespace, job).await {
+            Err(error @ ClusterError::Conflict { .. }) => error,
+            other => return other.map(drop),
+        };
+        let run = |job: &Value| job["metadata"]["labels"][manifest::RUN].clone();
+        let there = self.cluster.get(Kind::JOB, &self.namespace, &self.name).await?;
+        if run(&there) == run(job) {
+            return Ok(());
+        }
+        self.afterwards = Afterwards::Kept;
+        Err(conflict)
+    }
+
     /// Waits for the Job to end, or until it is sure that it will not begin.
     async fn end(&self, mut jobs: Watched, pods: &mut Pods, patience: Patience) -> End {
         loop {

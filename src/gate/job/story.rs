@@ -73,10 +73,16 @@ impl Pods {
 
     /// Those that are there, oldest first.
     fn all(&self) -> Vec<Arc<Value>> {
-        let mut pods =
-            labels(&self.job).map(|labels| self.watched.select(&labels).objects()).unwrap_or_default();
-        pods.sort_by_key(|pod| text(pod, "/metadata/creationTimestamp"));
-        pods
+        by_age(labels(&self.job).map(|labels| self.watched.select(&labels).objects()).unwrap_or_default())
+    }
+
+    /// The same, asked anew: the watch of the pods may be behind that of the Job.
+    async fn now(&self) -> Vec<Arc<Value>> {
+        let labels = format!("job-name={}", self.job);
+        match self.cluster.list(Kind::POD, &self.namespace, &labels).await {
+            Ok(pods) => by_age(pods.into_iter().map(Arc::new).collect()),
+            Err(_) => self.all(),
+        }
     }
 
     /// What keeps a pod from beginning, and how long that may go on.
@@ -107,7 +113,7 @@ impl Pods {
 
     /// Last words of the container that decided, and what happened to its pod.
     pub(super) async fn told(&self, verdict: Verdict) -> Told {
-        let pods = self.all();
+        let pods = self.now().await;
         let failed = pods.iter().rev().find_map(|pod| failed(pod));
         let (pod, container) = match (&failed, verdict) {
             (Some(ended), Verdict::Failed | Verdict::Errored | Verdict::TimedOut) => {
@@ -162,6 +168,11 @@ impl std::fmt::Display for Ended {
             write!(f, " ({})", self.reason)
         }
     }
+}
+
+fn by_age(mut pods: Vec<Arc<Value>>) -> Vec<Arc<Value>> {
+    pods.sort_by_key(|pod| text(pod, "/metadata/creationTimestamp"));
+    pods
 }
 
 /// What nobody looks at: volumes and the like stay, they are small.
