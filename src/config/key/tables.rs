@@ -1,8 +1,10 @@
 //! The keys themselves. A new key is added here and read in `config/parse.rs`; the schema follows.
 
+mod agents;
 mod gates;
 
-use super::{Choice, Form, Key, Keys, Kind, Shape, Way};
+use super::{Choice, Form, Key, Keys, Shape, Way};
+use agents::{AGENT, CONTEXT, EKS, KUBECONFIG};
 use gates::GATE;
 
 const SERVICE: &[&str] = &["dataset", "environment", "service"];
@@ -97,51 +99,6 @@ static DATASET: Keys = Keys::of(&[
 ])
 .later(&["verify"]);
 
-static KUBECONFIG_FILE: Keys =
-    Keys::of(&[Key::required("file", Shape::Text(Form::Any), "path of the kubeconfig file")]);
-
-static EKS_CLUSTER: Keys = Keys::of(&[
-    Key::required("cluster", Shape::Text(Form::Any), "name of the cluster"),
-    Key::required("region", Shape::Text(Form::Any), "AWS region"),
-    Key::optional("role_arn", Shape::Text(Form::Any), "role that is assumed first"),
-]);
-
-// The keys of every kind that reaches a cluster; `check/clusters.rs` says which exclude each other.
-const KUBECONFIG: Key = Key::optional(
-    "kubeconfig",
-    Shape::Table(&KUBECONFIG_FILE),
-    "kubeconfig file; by default KUBECONFIG, ~/.kube/config, or the cluster that datapin runs in",
-);
-const CONTEXT: Key = Key::optional(
-    "context",
-    Shape::Text(Form::Any),
-    "context of the kubeconfig, also `path/to/project:agent` of GitLab; its current one by default",
-);
-const EKS: Key =
-    Key::optional("eks", Shape::Table(&EKS_CLUSTER), "EKS cluster, with AWS credentials and no kubeconfig");
-
-static AGENT: Keys = Keys::of(&[]).later(&["after_sync"]).kinds(
-    &[Kind {
-        name: "command",
-        keys: &[
-            Key::required("command", Shape::Argv, "program and arguments; placeholders are filled in"),
-            Key::optional(
-                "interval",
-                Shape::Text(Form::Duration),
-                "pause between two questions; 2s by default",
-            ),
-            Key::optional(
-                "timeout",
-                Shape::Text(Form::Duration),
-                "how long one answer may take; 10s by default",
-            ),
-            Key::optional("pass", Shape::Set(Form::Variable, 0), "environment variables that it gets"),
-        ],
-        doc: "a program that says what a service runs",
-    }],
-    &["argocd", "flux", "workload"],
-);
-
 static ENVIRONMENT: Keys = Keys::of(&[
     Key::optional("branch", Shape::Text(Form::Branch), "target branch; the repository's by default"),
     Key::optional("services", Shape::Set(Form::Reference, 1), "services that it has; all by default"),
@@ -158,7 +115,7 @@ static ENVIRONMENT: Keys = Keys::of(&[
     ),
     Key::optional("queue", Shape::Text(Form::Reference), "name of its queue; `default` by default"),
 ])
-.later(&["purpose", "bucket", "ssm", "verify", "after_sync"]);
+.later(&["purpose", "bucket", "ssm", "verify"]);
 
 static STAGE: Keys = Keys::of(&[
     Key::required(
