@@ -46,12 +46,16 @@ pub(super) fn check(form: Form, text: &str, spot: Spot<'_>) -> Option<Finding> {
         Form::Template(known) => {
             template::misspelt(text, known).map(|(fault, range)| brace(fault, range, known, spot))
         }
+        Form::Filled(known) => strict(text, known, spot).or_else(|| control_character(text, spot)),
+        Form::Resource => strict(text, PIN_PLACEHOLDERS, spot).or_else(|| resource_fault(text, spot)),
+        Form::Selector => strict(text, PIN_PLACEHOLDERS, spot).or_else(|| selector_fault(text, spot)),
         Form::PinFile => pin_file(text, spot),
         Form::PinPath => pin_path(text, spot),
         Form::Settable => settable_fault(text, spot),
         Form::Variable => variable(text, spot),
         Form::HttpUrl => http(text, spot),
         Form::HttpTemplate => strict(text, URL_PLACEHOLDERS, spot).or_else(|| http(text, spot)),
+        Form::Condition => condition(text, spot),
         Form::OneOf(words) => one_of(words, text, spot),
     }
 }
@@ -230,6 +234,25 @@ pub(super) fn settable(text: &str) -> Option<Settable> {
     Some(Settable { service: service.to_owned(), path: path.parse().ok()? })
 }
 
+/// `kind/name` taken apart: the kind as a manifest names it.
+pub(super) fn resource(text: &str) -> Option<(String, String)> {
+    let (kind, name) = text.split_once('/')?;
+    let kind = crate::agent::kinds::workload(kind)?;
+    let good = !name.is_empty() && !name.contains('/') && !name.contains(char::is_whitespace);
+    good.then(|| (kind.kind.to_owned(), name.to_owned()))
+}
+
+fn resource_fault(text: &str, spot: Spot<'_>) -> Option<Finding> {
+    let place = spot.place.to_owned();
+    resource(text).is_none().then(|| (Problem::BadResource { text: text.to_owned(), place }, None))
+}
+
+fn selector_fault(text: &str, spot: Spot<'_>) -> Option<Finding> {
+    let error = template::stand_in(text).parse::<crate::cluster::Labels>().err()?;
+    let (text, place, reason) = (text.to_owned(), spot.place.to_owned(), error.to_string());
+    whole(Problem::BadSelector { text, place, reason })
+}
+
 fn variable(text: &str, spot: Spot<'_>) -> Option<Finding> {
     let good = !text.starts_with(|c: char| c.is_ascii_digit())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -245,6 +268,13 @@ fn http(text: &str, spot: Spot<'_>) -> Option<Finding> {
     let good = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
         && !text.contains(|c: char| c.is_control() || c.is_whitespace());
     (!good).then(|| (Problem::BadUrl { text: text.to_owned(), place }, None))
+}
+
+fn condition(text: &str, spot: Spot<'_>) -> Option<Finding> {
+    let place = spot.place.to_owned();
+    text.parse::<super::Condition>()
+        .is_err()
+        .then(|| (Problem::BadCondition { text: text.to_owned(), place }, None))
 }
 
 fn one_of(words: &[&str], text: &str, spot: Spot<'_>) -> Option<Finding> {

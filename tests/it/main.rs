@@ -2,10 +2,12 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod agent;
+mod agents;
 mod badinput;
 mod bots;
 mod chat;
 mod cli;
+mod cluster;
 mod config;
 mod crash;
 mod demo;
@@ -13,6 +15,7 @@ mod environments;
 mod faults;
 mod gate;
 mod hostile;
+mod kube_server;
 mod model;
 mod notify;
 mod plan;
