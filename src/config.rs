@@ -83,6 +83,21 @@ pub struct Repository {
     pub message: Option<String>,
     /// `known_hosts` file for ssh; `None` means the user's own.
     pub known_hosts: Option<PathBuf>,
+    /// How a commit is proven before it is made.
+    pub verify: Verify,
+}
+
+/// How a commit is proven before it is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// By the two parsers of the values alone.
+    #[default]
+    ValuesOnly,
+    /// By what Helmfile renders before and after.
+    Helmfile {
+        /// State file or folder in the repository; `None` means what helmfile takes by itself.
+        file: Option<String>,
+    },
 }
 
 /// A name with a mail address.

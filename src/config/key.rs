@@ -54,6 +54,8 @@ pub(super) enum Form {
     Duration,
     /// Text in which some placeholders are filled in.
     Template(&'static [&'static str]),
+    /// File of the repository.
+    RepositoryFile,
     /// File of a pin.
     PinFile,
     /// Path of a pin.

@@ -7,7 +7,7 @@ use super::error::{ConfigErrors, Problem};
 use super::raw::{Fields, Reading, Spans, read};
 use super::{
     Agent, Config, Credential, Dataset, Environment, Gate, GateKind, Notify, OnNewer, PinTemplate, Pipeline,
-    Queue, Repository, Requirement, RocketChat, Sharing, Signing, Source, Stage, check, form,
+    Queue, Repository, Requirement, RocketChat, Sharing, Signing, Source, Stage, Verify, check, form,
 };
 use crate::values::DocumentSelector;
 
@@ -86,6 +86,10 @@ fn repository(fields: &Fields) -> Repository {
         signing: fields.table("sign").map(signing).unwrap_or_default(),
         message: fields.text("message"),
         known_hosts: fields.text("known_hosts").map(Into::into),
+        verify: match fields.text("verify") {
+            Some(_) => Verify::Helmfile { file: fields.text("helmfile") },
+            None => Verify::ValuesOnly,
+        },
     }
 }
 

@@ -121,6 +121,7 @@ fn text(form: Form) -> Value {
         | Form::Branch
         | Form::Remote
         | Form::Template(_)
+        | Form::RepositoryFile
         | Form::PinFile
         | Form::PinPath => json!({ "type": "string", "minLength": 1 }),
     }

@@ -41,6 +41,7 @@ impl Printer {
         self.state.hear(event);
         let mut lines = self.picture(event);
         lines.extend(narrate::narrate(event, &self.state));
+        lines.extend(details(event));
         if matches!(event.what, What::Waiting(_)) && lines == self.last {
             return;
         }
@@ -77,5 +78,15 @@ impl Printer {
             (Some(sections), Some(run)) => sections.around(event, run),
             (None, _) | (_, None) => String::new(),
         }
+    }
+}
+
+/// What a log keeps, and a live view has no room for: how manifests change.
+fn details(event: &Event) -> Vec<Line> {
+    match &event.what {
+        What::Rendered(change) => {
+            change.releases.iter().flat_map(|release| super::plan::diff_lines(&release.diff)).collect()
+        }
+        _ => Vec::new(),
     }
 }

@@ -9,6 +9,7 @@ use crate::config::UnknownName;
 use crate::exit::Exit;
 use crate::plan::{FilesError, PlanError};
 use crate::queue::{ChangeError, Outcome, Refusal, StoreError, TreeError};
+use crate::render::RenderError;
 
 /// Why a run did not come to an outcome in this process.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +74,11 @@ impl RunError {
                 ..
             })) => repo_exit(error),
             RunError::Outside(OutsideError::Plan(_)) => Exit::Usage,
-            RunError::Outside(OutsideError::Repo(error)) => repo_exit(error),
+            RunError::Outside(OutsideError::Repo(error) | OutsideError::Render(RenderError::Repo(error))) => {
+                repo_exit(error)
+            }
+            RunError::Outside(OutsideError::Render(RenderError::Program { .. })) => Exit::Usage,
+            RunError::Outside(OutsideError::Render(RenderError::Scratch { .. })) => Exit::Unreachable,
             RunError::Outside(OutsideError::Store(error))
             | RunError::Store(error)
             | RunError::Change(ChangeError::Store(error)) => store_exit(error),

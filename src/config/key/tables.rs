@@ -69,8 +69,17 @@ static REPOSITORY: Keys = Keys::of(&[
         Shape::Text(Form::Template(RUN)),
         "template of a pin commit's message, without trailers",
     ),
+    Key::optional(
+        "verify",
+        Shape::Text(Form::OneOf(&["helmfile"])),
+        "proof of a commit before it is made: `helmfile` renders it; none by default",
+    ),
+    Key::optional(
+        "helmfile",
+        Shape::Text(Form::RepositoryFile),
+        "state file (or folder) in the repository; what helmfile takes by itself by default",
+    ),
 ])
-.later(&["verify"])
 .choice(LOGIN);
 
 static DOCUMENT: Keys = Keys::of(&[
@@ -91,8 +100,7 @@ static DATASET: Keys = Keys::of(&[
     Key::required("services", Shape::Set(Form::Name, 1), "services that depend on this data"),
     Key::required("pin", Shape::OneOrTables(&PIN), "where the version is written"),
     Key::optional("settable", Shape::Set(Form::Settable, 0), "`service:path` values that --set may change"),
-])
-.later(&["verify"]);
+]);
 
 static AGENT: Keys = Keys::of(&[]).later(&["after_sync"]).kinds(
     &[Kind {
@@ -132,7 +140,7 @@ static ENVIRONMENT: Keys = Keys::of(&[
     ),
     Key::optional("queue", Shape::Text(Form::Reference), "name of its queue; `default` by default"),
 ])
-.later(&["purpose", "bucket", "ssm", "verify", "after_sync"]);
+.later(&["purpose", "bucket", "ssm", "after_sync"]);
 
 static GATE: Keys = Keys::of(&[
     Key::optional("timeout", Shape::Text(Form::Duration), "how long one attempt may take; 30m by default"),

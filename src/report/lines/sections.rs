@@ -38,6 +38,7 @@ impl Sections {
             | What::Waiting(_)
             | What::Started(_)
             | What::Checked
+            | What::Rendered(_)
             | What::Pinned { .. }
             | What::Service { .. }
             | What::GateEnded { .. }

@@ -115,6 +115,7 @@ fn plan() -> PlanView {
         position: Some(position),
         work: Work::Pins,
         files: vec![file("abn"), file("prd")],
+        rendered: vec![],
         notes: vec!["abn is on 2026.11.22-1 by carl (commit 77aa88bb), which no run explains".to_owned()],
     }
 }
