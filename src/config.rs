@@ -16,6 +16,7 @@ mod set;
 mod starter;
 mod suggest;
 mod template;
+mod verify;
 
 pub use error::{ConfigError, ConfigErrors, FileFault, Problem};
 pub use parse::load;
@@ -25,6 +26,7 @@ pub use secret::SecretError;
 pub use set::{SetError, SetValue};
 pub use starter::{Found, Starter, starter};
 pub use template::{Facts, fill};
+pub use verify::Verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -85,19 +87,6 @@ pub struct Repository {
     pub known_hosts: Option<PathBuf>,
     /// How a commit is proven before it is made.
     pub verify: Verify,
-}
-
-/// How a commit is proven before it is made.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Verify {
-    /// By the two parsers of the values alone.
-    #[default]
-    ValuesOnly,
-    /// By what Helmfile renders before and after.
-    Helmfile {
-        /// State file or folder in the repository; `None` means what helmfile takes by itself.
-        file: Option<String>,
-    },
 }
 
 /// A name with a mail address.

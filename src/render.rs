@@ -32,15 +32,19 @@ use lane::Lane;
 const LIMIT: Duration = Duration::from_mins(2);
 /// Most checkouts that are rendered side by side.
 const LANES: usize = 4;
-/// What both programs get beside the base: none of it is a secret of datapin.
-const PASS: [&str; 5] = ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "SSL_CERT_FILE", "NO_PROXY"];
+/// Where helm's plug-ins, logins and charts are, beside the home directory.
+const HOMES: [&str; 3] = ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"];
+
+/// A question with its answer.
+type Known = (Question, Vec<StageProof>);
 
 /// Helmfile, ready to render.
 #[derive(Debug, Clone)]
 pub struct Helmfile {
     file: Option<String>,
     env: Vec<(String, String)>,
-    known: Arc<Mutex<Vec<(Question, Vec<StageProof>)>>>,
+    limit: Duration,
+    known: Arc<Mutex<Vec<Known>>>,
 }
 
 /// What is to be proven: what stages write into one branch, each on top of the same commit.
@@ -117,9 +121,17 @@ pub struct ReleaseChange {
 }
 
 impl Helmfile {
-    /// Helmfile with this state file, or the one that it takes by itself. Its environment is made with `lookup`.
-    pub fn new(file: Option<String>, lookup: impl Fn(&str) -> Option<String>) -> Self {
-        Self { file, env: process::base_env(&PASS.map(str::to_owned), lookup), known: Arc::default() }
+    /// Helmfile with this state file, or the one that it takes by itself. It gets the variables of `pass` and those
+    /// of every child, as far as `lookup` knows them.
+    pub fn new(file: Option<String>, pass: &[String], lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let pass = [&HOMES.map(str::to_owned), pass].concat();
+        Self { file, env: process::base_env(&pass, lookup), limit: LIMIT, known: Arc::default() }
+    }
+
+    /// The same with another time for one rendering (2 min otherwise).
+    #[must_use]
+    pub fn with_limit(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// Whether both programs are there.

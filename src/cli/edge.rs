@@ -148,7 +148,7 @@ pub fn context(
         target,
         queues,
         helmfile: match &config.repository.verify {
-            config::Verify::Helmfile { file } => Some(Helmfile::new(file.clone(), variable)),
+            config::Verify::Helmfile { file, pass } => Some(Helmfile::new(file.clone(), pass, variable)),
             config::Verify::ValuesOnly => None,
         },
         who: who(),

@@ -86,10 +86,18 @@ fn repository(fields: &Fields) -> Repository {
         signing: fields.table("sign").map(signing).unwrap_or_default(),
         message: fields.text("message"),
         known_hosts: fields.text("known_hosts").map(Into::into),
-        verify: match fields.text("verify") {
-            Some(_) => Verify::Helmfile { file: fields.text("helmfile") },
-            None => Verify::ValuesOnly,
+        verify: verify(fields),
+    }
+}
+
+fn verify(fields: &Fields) -> Verify {
+    let own = fields.table("helmfile");
+    match fields.text("verify") {
+        Some(_) => Verify::Helmfile {
+            file: own.and_then(|own| own.text("file")),
+            pass: own.and_then(|own| own.texts("pass")).unwrap_or_default(),
         },
+        None => Verify::ValuesOnly,
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::manifest::{self, Rendered};
-use super::{Helmfile, LIMIT, RenderError};
+use super::{Helmfile, RenderError};
 use crate::process::{self, Captured, Ended, Program};
 use crate::queue::blocking;
 use crate::repo::{Change, CommitId, Content, Repo};
@@ -86,7 +86,7 @@ impl Scratch {
             argv: &argv,
             env: self.env(helmfile),
             stdin: None,
-            timeout: LIMIT,
+            timeout: helmfile.limit,
             keep: KEEP,
             cwd: Some(self.dir.path().join("tree")),
         };
@@ -97,7 +97,7 @@ impl Scratch {
             Ended::Exited { code: 0 } => {}
             Ended::Exited { .. } => return Ok(Err(complaint(&finished.stderr))),
             Ended::Signalled { signal } => return Ok(Err(format!("helmfile was ended by signal {signal}"))),
-            Ended::TimedOut => return Ok(Err(format!("helmfile took more than {} s", LIMIT.as_secs()))),
+            Ended::TimedOut => return Ok(Err(format!("helmfile took more than {:?}", helmfile.limit))),
         }
         blocking(move || {
             let failed = |source| RenderError::Scratch { path: out.clone(), source };

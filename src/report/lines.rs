@@ -36,7 +36,7 @@ impl Printer {
         Self { state: ViewState::default(), color, sections, last: Vec::new(), out: Sink::new(out) }
     }
 
-    /// Prints one event; where a section begins with a stage, its title says it. A wait that is told again without news is printed once.
+    /// Prints one event; where a section begins with it, its title is the first line. A wait that is told again without news is printed once.
     pub fn hear(&mut self, event: &Event) {
         self.state.hear(event);
         let mut lines = self.picture(event);
@@ -47,8 +47,9 @@ impl Printer {
         }
         let mut text = self.section(event);
         let time = paint(&words::clock(event.at), Tone::Dim, self.color);
-        let said = self.sections.is_some() && matches!(event.what, What::Stage { .. });
-        for line in lines.iter().filter(|_| !said) {
+        let said = self.sections.is_some() && matches!(event.what, What::Stage { .. } | What::Rendered(_));
+        let told = if said { 1 } else { 0 };
+        for line in lines.iter().skip(told) {
             text += &format!("{time} {}\n", line.paint(self.color));
         }
         self.last = lines;

@@ -23,6 +23,9 @@ pub enum RunError {
     /// It is not allowed now.
     #[error("{0}")]
     NotAllowed(String),
+    /// Somebody stopped it before it entered the queue.
+    #[error("cancelled by a signal while it was planned; nothing was written")]
+    Cancelled,
     /// Nothing could be planned.
     #[error(transparent)]
     Outside(#[from] OutsideError),
@@ -69,6 +72,7 @@ impl RunError {
         match self {
             RunError::Unknown(_) | RunError::Usage(_) => Exit::Usage,
             RunError::NotAllowed(_) => Exit::NotAllowed,
+            RunError::Cancelled => Exit::Cancelled,
             RunError::Outside(OutsideError::Plan(PlanError::Files {
                 source: FilesError::Repo(error),
                 ..

@@ -46,6 +46,15 @@ const LOGIN: Choice = Choice::AtMostOne(&[
     Way { needs: &["ssh_key"], allows: &[] },
 ]);
 
+static HELMFILE: Keys = Keys::of(&[
+    Key::optional(
+        "file",
+        Shape::Text(Form::RepositoryFile),
+        "state file (or folder) in the repository; what helmfile takes by itself by default",
+    ),
+    Key::optional("pass", Shape::Set(Form::Variable, 0), "environment variables that it gets"),
+]);
+
 static REPOSITORY: Keys = Keys::of(&[
     Key::optional("url", Shape::Text(Form::Remote), "URL or path; `origin` of the checkout by default"),
     Key::optional(
@@ -74,11 +83,7 @@ static REPOSITORY: Keys = Keys::of(&[
         Shape::Text(Form::OneOf(&["helmfile"])),
         "proof of a commit before it is made: `helmfile` renders it; none by default",
     ),
-    Key::optional(
-        "helmfile",
-        Shape::Text(Form::RepositoryFile),
-        "state file (or folder) in the repository; what helmfile takes by itself by default",
-    ),
+    Key::optional("helmfile", Shape::Table(&HELMFILE), "how helmfile is run for that proof"),
 ])
 .choice(LOGIN);
 

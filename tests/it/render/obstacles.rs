@@ -6,7 +6,10 @@ use super::*;
 fn a_chart_that_ignores_the_version_is_refused() {
     let Some(proven) = Proven::new() else { return };
     proven.change(DEPLOYMENT, USE, "\"2026\"");
-    proven.refused("no manifest of `kv` in `int` changes: its chart does not use `data.timetable.version` of values/int/kv.yaml");
+    let words = "no manifest of `kv` in `int` changes: its chart does not use `data.timetable.version` of \
+                 values/int/kv.yaml";
+    proven.refused(words);
+    proven.datapin(&["deploy", "int", NEW, "--dry-run"]).run().code(15).says(words);
 }
 
 /// The text of the manifest changes, and what the cluster gets does not.
@@ -66,8 +69,8 @@ fn a_template_that_breaks_on_the_new_version_is_refused() {
         "{{{{ if eq .Values.data.timetable.version \"{NEW}\" }}}}{{{{ fail \"no such table\" }}}}{{{{ end }}}}\napiVersion: apps/v1"
     );
     proven.change(DEPLOYMENT, "apiVersion: apps/v1", &fail);
-    proven.refused("helmfile cannot render `int` with the new values");
-    proven.refused("no such table");
+    let place = "execution error at (data-service/templates/deployment.yaml:1";
+    proven.refused(&format!("helmfile cannot render `int` with the new values: Error: {place}"));
 }
 
 #[test]
