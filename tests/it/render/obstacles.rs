@@ -1,5 +1,7 @@
 //! What a proof refuses, and what it does not.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -96,4 +98,22 @@ fn a_service_that_helmfile_does_not_know_is_refused() {
     let Some(proven) = Proven::new() else { return };
     proven.change(HELMFILE, "- name: kv", "- name: kv-service");
     proven.refused("helmfile has no release `kv` in `int` (it has fbv, kv-service, mds, remo)");
+}
+
+/// The proof holds for one commit: what was good before the queue is looked at again when the run's turn comes.
+#[test]
+fn what_changed_while_a_run_waited_is_seen() {
+    let Some(proven) = Proven::new() else { return };
+    let (world, limit) = (&proven.world, Duration::from_secs(60));
+    world.gate("int-test").hangs();
+    let first = proven.datapin(&["deploy", "int", "2026.11.22-1"]).spawn();
+    world.until("the gate begins", limit, || !world.gate("int-test").began().is_empty());
+    let second = proven.datapin(&["deploy", "int", NEW]).by("bob").spawn();
+    world.until("the second waits", limit, || world.queue().tickets.len() == 2);
+    proven.change(DEPLOYMENT, USE, "\"2026\"");
+    let tip = world.tip("main");
+    world.gate("int-test").passes();
+    first.wait(limit).code(0);
+    second.wait(limit).code(15).says("no manifest of `mds` in `int` changes");
+    assert_eq!((world.tip("main"), world.last()["outcome"].as_str()), (tip, Some("stopped")));
 }
