@@ -35,8 +35,8 @@ const LANES: usize = 4;
 /// Where helm's plug-ins, logins and charts are, beside the home directory.
 const HOMES: [&str; 3] = ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"];
 
-/// A question with its answer.
-type Known = (Question, Vec<StageProof>);
+/// A question about one stage, with its answer.
+type Known = (Question, StageProof);
 
 /// Helmfile, ready to render.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ pub struct Helmfile {
 pub struct Question {
     /// The tip of the branch.
     pub tip: CommitId,
-    /// Every environment of the branch, in the order that is reported; those of the stages are among them.
+    /// Every environment of the branch; those of the stages are among them.
     pub environments: Vec<String>,
     /// What each stage writes.
     pub stages: Vec<StageChange>,
@@ -146,30 +146,42 @@ impl Helmfile {
         Ok(())
     }
 
-    /// What each stage does to the manifests, in their order. Answers are remembered: a run asks the same
-    /// before it enters the queue and when it starts.
+    /// What each stage does to the manifests, in their order. Answers are remembered: a run asks the same before it
+    /// enters the queue, when it starts, and before it writes.
     ///
     /// # Errors
     /// When nothing could be rendered at all. What helmfile refuses is an obstacle in the answer.
     pub async fn prove(&self, repo: &Arc<Repo>, question: &Question) -> Result<Vec<StageProof>, RenderError> {
-        if let Some(known) = self.remembered(question) {
-            return Ok(known);
+        let open = |stage: &&StageChange| self.remembered(question, stage).is_none();
+        let stages: Vec<StageChange> = question.stages.iter().filter(open).cloned().collect();
+        if !stages.is_empty() {
+            self.answer(repo, Question { stages, ..question.clone() }).await?;
         }
-        self.findable()?;
-        let lanes = lanes(&question.environments).into_iter();
-        let looks = lanes.map(|environments| Lane { helmfile: self, repo, question, environments }.look());
-        let looks: Vec<_> = try_join_all(looks).await?.into_iter().flatten().collect();
-        let proofs: Vec<StageProof> =
-            (0..question.stages.len()).map(|stage| verdict::of(question, stage, &looks)).collect();
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.push((question.clone(), proofs.clone()));
-        drop(known);
-        Ok(proofs)
+        Ok(question.stages.iter().filter_map(|stage| self.remembered(question, stage)).collect())
     }
 
-    fn remembered(&self, question: &Question) -> Option<Vec<StageProof>> {
+    async fn answer(&self, repo: &Arc<Repo>, question: Question) -> Result<(), RenderError> {
+        self.findable()?;
+        let lanes = lanes(&question.environments).into_iter();
+        let looks =
+            lanes.map(|environments| Lane { helmfile: self, repo, question: &question, environments }.look());
+        let looks: Vec<_> = try_join_all(looks).await?.into_iter().flatten().collect();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for stage in 0..question.stages.len() {
+            let alone = Question { stages: vec![question.stages[stage].clone()], ..question.clone() };
+            known.push((alone, verdict::of(&question, stage, &looks)));
+        }
+        Ok(())
+    }
+
+    fn remembered(&self, question: &Question, stage: &StageChange) -> Option<StageProof> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|(asked, _)| asked == question).map(|(_, proofs)| proofs.clone())
+        let asked = |known: &Question| {
+            known.tip == question.tip
+                && known.environments == question.environments
+                && known.stages.first() == Some(stage)
+        };
+        known.iter().find(|(known, _)| asked(known)).map(|(_, proof)| proof.clone())
     }
 }
 

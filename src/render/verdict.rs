@@ -10,9 +10,14 @@ pub fn of(question: &Question, stage: usize, looks: &[Look]) -> StageProof {
     let mut proof = StageProof::default();
     let Some(change) = question.stages.get(stage) else { return proof };
     let own = change.environments();
-    for (index, name) in question.environments.iter().enumerate() {
-        let Some(look) = looks.iter().find(|look| look.environment == index) else { continue };
-        let whose = if own.contains(name.as_str()) { Whose::Own } else { Whose::Other };
+    let whose = |look: &Look| match own.contains(question.environments[look.environment].as_str()) {
+        true => Whose::Own,
+        false => Whose::Other,
+    };
+    let mut looks: Vec<&Look> = looks.iter().collect();
+    looks.sort_by_key(|look| (whose(look), look.environment));
+    for look in looks {
+        let (name, whose) = (&question.environments[look.environment], whose(look));
         let after = match &look.stages {
             Ok(stages) => stages.get(stage),
             Err(why) => {
@@ -39,7 +44,7 @@ pub fn of(question: &Question, stage: usize, looks: &[Look]) -> StageProof {
 }
 
 /// Whether a stage is for an environment.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Whose {
     Own,
     Other,

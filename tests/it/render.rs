@@ -9,7 +9,7 @@ mod shown;
 
 use std::path::Path;
 
-use toml_edit::{Array, InlineTable, value};
+use toml_edit::{Array, value};
 
 use crate::environments;
 use crate::world::{Bot, NEW, OLD, World};
@@ -62,8 +62,8 @@ fn proving(world: World) -> World {
         let environments = text["environment"].as_table_mut().unwrap();
         environments.retain(|name, _| ["int", "dt"].contains(&name));
         text["pipeline"].as_table_mut().unwrap().retain(|name, _| name == "int");
-        let stage = |name: &str| -> InlineTable { [("environment", name)].into_iter().collect() };
-        text["pipeline"]["both"]["stages"] = value(["int", "dt"].map(stage).into_iter().collect::<Array>());
+        let stages = "[{ environment = 'int', gates = ['int-test'] }, { environment = 'dt' }]";
+        text["pipeline"]["both"]["stages"] = value(stages.parse::<toml_edit::Value>().unwrap());
     });
     world
 }

@@ -117,3 +117,17 @@ fn what_changed_while_a_run_waited_is_seen() {
     second.wait(limit).code(15).says("no manifest of `mds` in `int` changes");
     assert_eq!((world.tip("main"), world.last()["outcome"].as_str()), (tip, Some("stopped")));
 }
+
+/// A later stage is written on top of whatever came meanwhile.
+#[test]
+fn what_changed_between_two_stages_is_seen() {
+    let Some(proven) = Proven::new() else { return };
+    let (world, limit) = (&proven.world, Duration::from_secs(60));
+    world.gate("int-test").hangs();
+    let running = proven.datapin(&["deploy", "both", NEW]).spawn();
+    world.until("the gate begins", limit, || !world.gate("int-test").began().is_empty());
+    proven.change(DEPLOYMENT, USE, "\"2026\"");
+    world.gate("int-test").passes();
+    running.wait(limit).code(15).says("no manifest of `mds` in `dt` changes");
+    assert_eq!((world.versions("int"), world.versions("dt")), (vec![OLD.into()], vec![OLD.into()]));
+}

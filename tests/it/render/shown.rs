@@ -79,7 +79,7 @@ fn another_state_file_is_taken_where_one_is_named() {
     proven.datapin(&["deploy", "int", NEW, "--dry-run"]).run().code(0).says("nothing else does");
 }
 
-/// A plan is made twice, before the queue and in it; the manifests are rendered once.
+/// Before the queue, in it, and before each stage is pinned the same is asked; it is rendered once.
 #[test]
 fn nothing_is_rendered_twice() {
     let Some(proven) = Proven::new() else { return };
@@ -91,10 +91,14 @@ fn nothing_is_rendered_twice() {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder.join("helmfile"), mode).unwrap();
     let path = format!("{}:{}", folder.display(), proven.path);
-    proven.world.datapin(&["deploy", "int", NEW]).env("PATH", &path).run().code(0);
+    proven.world.datapin(&["deploy", "both", NEW]).env("PATH", &path).run().code(0);
     let calls = std::fs::read_to_string(log).unwrap();
     let of =
         |name: &str| calls.lines().filter(|line| line.contains(&format!("--environment={name} "))).count();
-    assert_eq!((of("int"), of("dt")), (3, 2), "before, after, and again where it differs:\n{calls}");
+    assert_eq!(
+        (of("int"), of("dt")),
+        (4, 4),
+        "before, after each stage, and again where it differs:\n{calls}"
+    );
     assert_eq!(left(&proven.world), [""; 0], "a scratch checkout is left");
 }
