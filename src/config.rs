@@ -17,6 +17,7 @@ mod set;
 mod starter;
 pub(crate) mod suggest;
 mod template;
+mod verify;
 
 pub use condition::{BadCondition, Comparison, Condition};
 pub use error::{ConfigError, ConfigErrors, FileFault, Problem};
@@ -27,6 +28,7 @@ pub use secret::SecretError;
 pub use set::{SetError, SetValue};
 pub use starter::{Found, Starter, starter};
 pub use template::{Facts, fill};
+pub use verify::Verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -85,6 +87,8 @@ pub struct Repository {
     pub message: Option<String>,
     /// `known_hosts` file for ssh; `None` means the user's own.
     pub known_hosts: Option<PathBuf>,
+    /// How a commit is proven before it is made.
+    pub verify: Verify,
 }
 
 /// A name with a mail address.

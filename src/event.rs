@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::queue::{Cause, Outcome, RunId, ServiceState, Verdict};
+use crate::render::EnvironmentChange;
 use crate::repo::CommitId;
 
 /// One event.
@@ -45,6 +46,8 @@ pub enum What {
     },
     /// Everything that can be checked was checked.
     Checked,
+    /// What becomes of the manifests of an environment, and of nothing else.
+    Rendered(EnvironmentChange),
     /// A stage begins.
     Stage {
         /// Index, from 0.

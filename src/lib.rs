@@ -15,6 +15,7 @@ pub mod notify;
 pub mod plan;
 pub mod process;
 pub mod queue;
+pub mod render;
 pub mod repo;
 pub mod report;
 pub mod run;

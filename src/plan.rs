@@ -15,6 +15,7 @@ use crate::config::{Config, Pipeline};
 use crate::queue::{
     EnvironmentFile, Identity, Origin, Queue, Role, SetValue, Setting, Standing, VerifiedSet,
 };
+use crate::render::EnvironmentChange;
 use crate::repo::{CommitId, Repo};
 
 /// What is asked for.
@@ -46,6 +47,8 @@ pub struct Plan {
     pub stages: Vec<StagePlan>,
     /// Why it is not allowed now; empty if it is.
     pub obstacles: Vec<String>,
+    /// What people should know before.
+    pub notes: Vec<String>,
 }
 
 impl Plan {
@@ -68,8 +71,12 @@ pub struct StagePlan {
     pub environments: Vec<EnvironmentPlan>,
     /// Its gates.
     pub gates: Vec<String>,
+    /// Its commits, by branch.
+    pub commits: Vec<(String, Planned)>,
     /// Diff of every file: `(branch, file, diff)`.
     pub diffs: Vec<(String, String, String)>,
+    /// Manifests that change, where that was looked at: a pure plan knows nothing of it.
+    pub rendered: Vec<EnvironmentChange>,
 }
 
 /// What a run does in one environment.
@@ -150,11 +157,12 @@ pub fn plan(
         for name in &stage.environments {
             environments.push(environment(config, pipeline, request, snapshot, target, name)?);
         }
-        let diffs = diffs(snapshot, target, &environments)?;
-        stages.push(StagePlan { environments, gates: stage.gates.clone(), diffs });
+        let (commits, diffs) = commits(snapshot, target, &environments)?;
+        let gates = stage.gates.clone();
+        stages.push(StagePlan { environments, gates, commits, diffs, rendered: Vec::new() });
     }
     let obstacles = obstacles(pipeline, &request.version, snapshot, &stages);
-    Ok(Plan { stages, obstacles })
+    Ok(Plan { stages, obstacles, notes: Vec::new() })
 }
 
 /// The repository that is planned for.
@@ -204,25 +212,29 @@ fn environment(
     })
 }
 
+/// Commits by branch, with the diff of every file: `(branch, file, diff)`.
+type Commits = (Vec<(String, Planned)>, Vec<(String, String, String)>);
+
 /// Every refusal of the editor comes here, before anything is written.
-fn diffs(
+fn commits(
     snapshot: &Snapshot,
     target: &Target<'_>,
     environments: &[EnvironmentPlan],
-) -> Result<Vec<(String, String, String)>, PlanError> {
-    let mut diffs = Vec::new();
+) -> Result<Commits, PlanError> {
+    let (mut commits, mut diffs) = (Vec::new(), Vec::new());
     for (branch, tip) in &snapshot.tips {
         let here: Vec<&EnvironmentPlan> =
             environments.iter().filter(|environment| environment.identity.branch == *branch).collect();
         let Some(first) = here.first() else { continue };
         let wanted: Vec<Wanted> = here.iter().map(|environment| environment.wanted.clone()).collect();
+        let in_environment = |source| PlanError::Files { environment: first.identity.name.clone(), source };
         let mut files = Files::at(target.repo, tip);
-        let found = pin(&mut files, &wanted).and_then(|planned| files.diffs(&planned.changes));
-        let found =
-            found.map_err(|source| PlanError::Files { environment: first.identity.name.clone(), source })?;
+        let planned = pin(&mut files, &wanted).map_err(in_environment)?;
+        let found = files.diffs(&planned.changes).map_err(in_environment)?;
         diffs.extend(found.into_iter().map(|(file, diff)| (branch.clone(), file, diff)));
+        commits.push((branch.clone(), planned));
     }
-    Ok(diffs)
+    Ok((commits, diffs))
 }
 
 fn obstacles(pipeline: &Pipeline, version: &str, snapshot: &Snapshot, stages: &[StagePlan]) -> Vec<String> {

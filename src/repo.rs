@@ -9,6 +9,7 @@
 mod commit;
 mod commit_id;
 mod error;
+mod export;
 mod fetch;
 mod history;
 mod host_key;

@@ -22,6 +22,7 @@ pub mod message;
 pub mod order;
 pub mod outside;
 pub mod probe;
+pub mod proof;
 pub mod ready;
 pub mod reconcile;
 pub mod resume;
@@ -89,7 +90,13 @@ pub async fn plan(
     context.gates(&gates).map_err(|error| RunError::Usage(error.to_string()))?;
     let store = context.queue_store(&context.config.queue_of(pipeline).name);
     let request = crate::plan::Request { version: version.to_owned(), set: set.to_vec() };
-    Ok((outside::plan(context, &store, pipeline, &request).await?, store))
+    // A proof takes its time, and leaves nothing behind.
+    let plan = tokio::select! {
+        biased;
+        () = context.signals.wait_for(1) => return Err(RunError::Cancelled),
+        plan = outside::plan(context, &store, pipeline, &request) => plan?,
+    };
+    Ok((plan, store))
 }
 
 /// What a rollback does about a run that is active in its environment.

@@ -15,6 +15,7 @@ use crate::config::{self, Config, ConfigErrors};
 use crate::exit::Exit;
 use crate::notify::{Notifier, NotifyError};
 use crate::queue::Ci;
+use crate::render::Helmfile;
 use crate::repo::{self, Limits, Location, Repo, RepoError, Settings};
 use crate::report;
 use crate::run::context::{Context, Events, Signals};
@@ -148,6 +149,10 @@ pub fn context(
         default_branch,
         target,
         queues,
+        helmfile: match &config.repository.verify {
+            config::Verify::Helmfile { file, pass } => Some(Helmfile::new(file.clone(), pass, variable)),
+            config::Verify::ValuesOnly => None,
+        },
         who: who(),
         actor: actor(common),
         ci: ci(),

@@ -80,7 +80,12 @@ async fn dry_run(
             (false, false) => Work::Pins,
         },
         files,
-        notes: plan.drifts().map(run::begin::drift).chain(plan.obstacles.iter().cloned()).collect(),
+        rendered: plan.stages.iter().flat_map(|stage| stage.rendered.iter().cloned()).collect(),
+        notes: plan
+            .drifts()
+            .map(run::begin::drift)
+            .chain(plan.notes.iter().chain(&plan.obstacles).cloned())
+            .collect(),
     };
     emit(&match common.output {
         Output::Text => plan_text(&view, edge::look(common).color),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::error::Problem;
 use super::raw::Spans;
-use super::{Config, Pipeline};
+use super::{Config, Pipeline, Verify};
 
 mod agents;
 mod gates;
@@ -21,6 +21,7 @@ const SHORTEST: Duration = Duration::from_secs(3);
 pub(super) fn check(config: &Config, spans: &Spans) -> Vec<(Range<usize>, Problem)> {
     let mut check = Check { config, spans, problems: Vec::new() };
     check.references();
+    check.proof();
     check.pipelines();
     check.agents();
     check.gates();
@@ -38,6 +39,15 @@ struct Check<'a> {
 impl Check<'_> {
     fn problem(&mut self, address: &str, problem: Problem) {
         self.problems.push((self.spans.of(address), problem));
+    }
+
+    /// A state file that nobody renders.
+    fn proof(&mut self) {
+        let address = "repository/helmfile";
+        if self.spans.has(address) && self.config.repository.verify == Verify::ValuesOnly {
+            let (key, needs) = ("helmfile".to_owned(), "verify".to_owned());
+            self.problem(address, Problem::Incomplete { key, needs, place: "in [repository]".to_owned() });
+        }
     }
 
     /// An environment that is twice, one without anything to deploy, and a dataset that nobody named.

@@ -49,6 +49,7 @@ pub(super) fn check(form: Form, text: &str, spot: Spot<'_>) -> Option<Finding> {
         Form::Filled(known) => strict(text, known, spot).or_else(|| control_character(text, spot)),
         Form::Resource => strict(text, PIN_PLACEHOLDERS, spot).or_else(|| resource_fault(text, spot)),
         Form::Selector => strict(text, PIN_PLACEHOLDERS, spot).or_else(|| selector_fault(text, spot)),
+        Form::RepositoryFile => repository_file(text, spot),
         Form::PinFile => pin_file(text, spot),
         Form::PinPath => pin_path(text, spot),
         Form::Settable => settable_fault(text, spot),
@@ -179,8 +180,12 @@ fn strict(text: &str, known: &[&str], spot: Spot<'_>) -> Option<Finding> {
 }
 
 fn pin_file(text: &str, spot: Spot<'_>) -> Option<Finding> {
+    strict(text, PIN_PLACEHOLDERS, spot).or_else(|| repository_file(text, spot))
+}
+
+fn repository_file(text: &str, spot: Spot<'_>) -> Option<Finding> {
     let bad = |fault| Problem::BadFile { file: text.to_owned(), place: spot.place.to_owned(), fault };
-    strict(text, PIN_PLACEHOLDERS, spot).or_else(|| file_fault(text).map(|fault| (bad(fault), None)))
+    file_fault(text).map(|fault| (bad(fault), None))
 }
 
 /// Why `file` cannot be a file of the repository, if it cannot.

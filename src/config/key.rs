@@ -60,6 +60,8 @@ pub(super) enum Form {
     Resource,
     /// A label selector.
     Selector,
+    /// File of the repository.
+    RepositoryFile,
     /// File of a pin.
     PinFile,
     /// Path of a pin.

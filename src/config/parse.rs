@@ -11,7 +11,7 @@ use super::error::{ConfigErrors, Problem};
 use super::raw::{Fields, Reading, Spans, read};
 use super::{
     Config, Credential, Dataset, Environment, Gate, Notify, OnNewer, PinTemplate, Pipeline, Queue,
-    Repository, Requirement, RocketChat, Sharing, Signing, Source, Stage, check, form,
+    Repository, Requirement, RocketChat, Sharing, Signing, Source, Stage, Verify, check, form,
 };
 use crate::values::DocumentSelector;
 
@@ -88,6 +88,18 @@ fn repository(fields: &Fields) -> Repository {
         signing: fields.table("sign").map(signing).unwrap_or_default(),
         message: fields.text("message"),
         known_hosts: fields.text("known_hosts").map(Into::into),
+        verify: verify(fields),
+    }
+}
+
+fn verify(fields: &Fields) -> Verify {
+    let own = fields.table("helmfile");
+    match fields.text("verify") {
+        Some(_) => Verify::Helmfile {
+            file: own.and_then(|own| own.text("file")),
+            pass: own.and_then(|own| own.texts("pass")).unwrap_or_default(),
+        },
+        None => Verify::ValuesOnly,
     }
 }
 

@@ -125,6 +125,7 @@ fn text(form: Form) -> Value {
         | Form::Template(_)
         | Form::Filled(_)
         | Form::Selector
+        | Form::RepositoryFile
         | Form::PinFile
         | Form::PinPath => json!({ "type": "string", "minLength": 1 }),
     }

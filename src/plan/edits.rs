@@ -13,6 +13,23 @@ pub struct Planned {
     pub changes: Vec<Change>,
     /// By environment: the scalars of the plan, with what was there.
     pub pins: Vec<(String, Vec<PinRecord>)>,
+    /// Those of them that are written.
+    pub written: Vec<Written>,
+}
+
+/// One scalar that is written.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// Environment.
+    pub environment: String,
+    /// Service.
+    pub service: String,
+    /// Where.
+    pub place: Place,
+    /// Text before; the same as after where only its spelling is made right.
+    pub before: String,
+    /// Text after.
+    pub after: String,
 }
 
 /// What a stage writes into one environment.
@@ -88,6 +105,13 @@ pub fn pin(files: &mut Files<'_>, wanted: &[Wanted]) -> Result<Planned, FilesErr
                 scalar.text == *after && (*role == Role::Setting || scalar.kind == values::Kind::Text);
             if !right {
                 edits.push((place.clone(), change(*role, after)));
+                planned.written.push(Written {
+                    environment: one.environment.clone(),
+                    service: service.clone(),
+                    place: place.clone(),
+                    before: scalar.text.clone(),
+                    after: after.clone(),
+                });
             }
             records.push(PinRecord {
                 service: service.clone(),

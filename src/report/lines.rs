@@ -36,18 +36,20 @@ impl Printer {
         Self { state: ViewState::default(), color, sections, last: Vec::new(), out: Sink::new(out) }
     }
 
-    /// Prints one event; where a section begins with a stage, its title says it. A wait that is told again without news is printed once.
+    /// Prints one event; where a section begins with it, its title is the first line. A wait that is told again without news is printed once.
     pub fn hear(&mut self, event: &Event) {
         self.state.hear(event);
         let mut lines = self.picture(event);
         lines.extend(narrate::narrate(event, &self.state));
+        lines.extend(details(event));
         if matches!(event.what, What::Waiting(_)) && lines == self.last {
             return;
         }
         let mut text = self.section(event);
         let time = paint(&words::clock(event.at), Tone::Dim, self.color);
-        let said = self.sections.is_some() && matches!(event.what, What::Stage { .. });
-        for line in lines.iter().filter(|_| !said) {
+        let said = self.sections.is_some() && matches!(event.what, What::Stage { .. } | What::Rendered(_));
+        let told = if said { 1 } else { 0 };
+        for line in lines.iter().skip(told) {
             text += &format!("{time} {}\n", line.paint(self.color));
         }
         self.last = lines;
@@ -77,5 +79,15 @@ impl Printer {
             (Some(sections), Some(run)) => sections.around(event, run),
             (None, _) | (_, None) => String::new(),
         }
+    }
+}
+
+/// What a log keeps, and a live view has no room for: how manifests change.
+fn details(event: &Event) -> Vec<Line> {
+    match &event.what {
+        What::Rendered(change) => {
+            change.releases.iter().flat_map(|release| super::plan::diff_lines(&release.diff)).collect()
+        }
+        _ => Vec::new(),
     }
 }

@@ -34,6 +34,7 @@ pub fn is_news(what: &What) -> bool {
         What::Entered(_)
         | What::Started(_)
         | What::TakingOver { .. }
+        | What::Rendered(_)
         | What::Pinned { .. }
         | What::GateEnded { .. }
         | What::RollingBack { .. }
@@ -64,6 +65,7 @@ fn tell(what: &What, run: &RunView, own: bool) -> Vec<Line> {
             vec![Line::toned(Tone::Warn, text)]
         }
         What::Checked => vec![Line::plain("checked: nothing stands against it")],
+        What::Rendered(change) => vec![Line::plain(change.words())],
         What::Stage { index, environments } => {
             vec![Line::toned(Tone::Strong, stage_title(run, *index, environments))]
         }

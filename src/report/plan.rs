@@ -6,6 +6,7 @@ use super::json::{self, v1};
 use super::line::{Line, Tone};
 use super::words;
 use crate::event::{StageSummary, Summary, Waiting};
+use crate::render::EnvironmentChange;
 
 /// Lines of a diff around a change.
 const CONTEXT: usize = 3;
@@ -21,6 +22,8 @@ pub struct PlanView {
     pub work: Work,
     /// Files that change.
     pub files: Vec<FileDiff>,
+    /// Manifests that change, where that was looked at.
+    pub rendered: Vec<EnvironmentChange>,
     /// What people should know before.
     pub notes: Vec<String>,
 }
@@ -81,6 +84,10 @@ pub fn plan_text(plan: &PlanView, color: Color) -> String {
         lines.push(Line::default());
         lines.extend(file_lines(file));
     }
+    for change in &plan.rendered {
+        lines.push(Line::default());
+        lines.extend(rendered_lines(change));
+    }
     if !plan.notes.is_empty() {
         lines.push(Line::default());
         lines.extend(plan.notes.iter().map(|note| Line::toned(Tone::Warn, format!("note: {note}"))));
@@ -111,7 +118,18 @@ fn stage_lines(stage: &StageSummary, at: usize, count: usize) -> Vec<Line> {
 fn file_lines(file: &FileDiff) -> Vec<Line> {
     let head =
         Line::toned(Tone::Strong, &file.path).with(Tone::Dim, format!(" ({})", file.environments.join(", ")));
-    let body = clean::lines(&file.diff).map(|line| {
+    std::iter::once(head).chain(diff_lines(&file.diff)).collect()
+}
+
+fn rendered_lines(change: &EnvironmentChange) -> Vec<Line> {
+    let head = Line::toned(Tone::Strong, change.words());
+    let diffs = change.releases.iter().flat_map(|release| diff_lines(&release.diff));
+    std::iter::once(head).chain(diffs).collect()
+}
+
+/// A unified diff in its colours.
+pub(super) fn diff_lines(diff: &str) -> impl Iterator<Item = Line> {
+    clean::lines(diff).map(|line| {
         let tone = match line.as_bytes().first() {
             Some(b'+') => Tone::Good,
             Some(b'-') => Tone::Bad,
@@ -119,6 +137,5 @@ fn file_lines(file: &FileDiff) -> Vec<Line> {
             Some(_) | None => Tone::Plain,
         };
         Line::toned(tone, line)
-    });
-    std::iter::once(head).chain(body).collect()
+    })
 }

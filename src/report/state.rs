@@ -200,7 +200,11 @@ impl RunView {
                 self.know(&finished.summary);
                 self.phase = Phase::Finished(Box::new(Ended { at, finished: finished.clone() }));
             }
-            What::TakingOver { .. } | What::Reverted { .. } | What::Frozen { .. } | What::Note { .. } => {}
+            What::TakingOver { .. }
+            | What::Rendered(_)
+            | What::Reverted { .. }
+            | What::Frozen { .. }
+            | What::Note { .. } => {}
         }
     }
 

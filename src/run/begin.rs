@@ -39,7 +39,7 @@ impl Driver {
         };
         let request = Request { version: ticket.version.clone(), set: ticket.set.clone() };
         let plan = outside::plan(&self.context, self.journal.store(), pipeline, &request);
-        let plan = plan.await.map_err(|error| {
+        let plan = self.unless_cancelled(plan).await?.map_err(|error| {
             let passing = error.is_transient();
             let error = RunError::from(error);
             // a server that refuses is out of reach, as it is before the run enters
@@ -56,6 +56,7 @@ impl Driver {
             return Err(Trouble::End(Outcome::NothingToDo));
         }
         self.tell_drift(&ticket, &plan);
+        self.tell_proof(&ticket, &plan);
         self.journal.note(|ticket| ticket.planned(&plan));
         Ok(())
     }
@@ -63,6 +64,15 @@ impl Driver {
     fn tell_drift(&self, ticket: &Ticket, plan: &Plan) {
         for environment in plan.drifts() {
             self.context.events.note(&ticket.run, Level::Warning, drift(environment));
+        }
+    }
+
+    fn tell_proof(&self, ticket: &Ticket, plan: &Plan) {
+        for note in &plan.notes {
+            self.context.events.note(&ticket.run, Level::Warning, note);
+        }
+        for change in plan.stages.iter().flat_map(|stage| &stage.rendered) {
+            self.context.events.tell(&ticket.run, What::Rendered(change.clone()));
         }
     }
 

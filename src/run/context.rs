@@ -16,6 +16,7 @@ use crate::gate::GateRunner;
 use crate::notify::Notifier;
 use crate::plan::Target;
 use crate::queue::{Ci, RunId, Store};
+use crate::render::Helmfile;
 use crate::repo::Repo;
 
 /// Everything that a run needs from outside. Made once, at the edge.
@@ -31,6 +32,8 @@ pub struct Context {
     pub default_branch: String,
     /// Repositories of queues that have one of their own, by name of the queue.
     pub queues: BTreeMap<String, Arc<Repo>>,
+    /// What proves a commit by its manifests, where the configuration asks for it.
+    pub helmfile: Option<Helmfile>,
     /// Who acts: host and process, or job.
     pub who: String,
     /// Who asked.

@@ -9,6 +9,7 @@ use crate::config::UnknownName;
 use crate::exit::Exit;
 use crate::plan::{FilesError, PlanError};
 use crate::queue::{ChangeError, Outcome, Refusal, StoreError, TreeError};
+use crate::render::RenderError;
 
 /// Why a run did not come to an outcome in this process.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,9 @@ pub enum RunError {
     /// An agent could not be asked.
     #[error("{0}")]
     Unreachable(String),
+    /// Somebody stopped it before it entered the queue.
+    #[error("cancelled by a signal while it was planned; nothing was written")]
+    Cancelled,
     /// Nothing could be planned.
     #[error(transparent)]
     Outside(#[from] OutsideError),
@@ -72,12 +76,17 @@ impl RunError {
             RunError::Unknown(_) | RunError::Usage(_) => Exit::Usage,
             RunError::NotAllowed(_) => Exit::NotAllowed,
             RunError::Unreachable(_) => Exit::Unreachable,
+            RunError::Cancelled => Exit::Cancelled,
             RunError::Outside(OutsideError::Plan(PlanError::Files {
                 source: FilesError::Repo(error),
                 ..
             })) => repo_exit(error),
             RunError::Outside(OutsideError::Plan(_)) => Exit::Usage,
-            RunError::Outside(OutsideError::Repo(error)) => repo_exit(error),
+            RunError::Outside(OutsideError::Repo(error) | OutsideError::Render(RenderError::Repo(error))) => {
+                repo_exit(error)
+            }
+            RunError::Outside(OutsideError::Render(RenderError::Program { .. })) => Exit::Usage,
+            RunError::Outside(OutsideError::Render(RenderError::Scratch { .. })) => Exit::Unreachable,
             RunError::Outside(OutsideError::Store(error))
             | RunError::Store(error)
             | RunError::Change(ChangeError::Store(error)) => store_exit(error),

@@ -31,6 +31,7 @@ impl Driver {
     async fn pin_group(&self, group: &Group) -> Result<(), Trouble> {
         let ticket = self.journal.ticket();
         let wanted = self.wanted(&ticket, group);
+        self.prove_pin(group, &wanted).await?;
         let make = pin_maker(&self.context.config.repository.message, ticket.clone(), group, wanted.clone());
         let limit = self.limit(group);
         let passed = pass(&self.context, &self.journal, group, Action::Pin, limit, make)

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::context::Context;
+use super::proof;
 use crate::config::Pipeline;
 use crate::plan::{Plan, PlanError, Request, Snapshot, plan as make};
 use crate::queue::{EnvironmentFile, Store, StoreError, blocking};
+use crate::render::RenderError;
 use crate::repo::{CommitId, RepoError};
 
 /// Why there is no plan.
@@ -22,6 +24,9 @@ pub enum OutsideError {
     /// Git.
     #[error(transparent)]
     Repo(#[from] RepoError),
+    /// Nothing can be rendered.
+    #[error(transparent)]
+    Render(#[from] RenderError),
 }
 
 impl OutsideError {
@@ -32,11 +37,12 @@ impl OutsideError {
             OutsideError::Plan(PlanError::NoBranch { .. }) => false,
             OutsideError::Store(error) => error.is_transient(),
             OutsideError::Repo(error) => error.is_transient(),
+            OutsideError::Render(error) => error.is_transient(),
         }
     }
 }
 
-/// The plan of a pipeline as things are now.
+/// The plan of a pipeline as things are now, with the proof of its manifests where that is asked for.
 pub async fn plan(
     context: &Context,
     store: &Store,
@@ -44,8 +50,13 @@ pub async fn plan(
     request: &Request,
 ) -> Result<Plan, OutsideError> {
     let snapshot = snapshot(context, store, pipeline).await?;
-    let (context, pipeline, request) = (context.clone(), pipeline.clone(), request.clone());
-    blocking(move || Ok(make(&context.config, &pipeline, &request, &snapshot, &context.plan_target())?)).await
+    let (own, pipeline, request) = (context.clone(), pipeline.clone(), request.clone());
+    let (plan, snapshot) = blocking(move || -> Result<_, OutsideError> {
+        let plan = make(&own.config, &pipeline, &request, &snapshot, &own.plan_target())?;
+        Ok((plan, snapshot))
+    })
+    .await?;
+    Ok(proof::prove(context, &snapshot.tips, plan).await?)
 }
 
 async fn snapshot(context: &Context, store: &Store, pipeline: &Pipeline) -> Result<Snapshot, OutsideError> {

@@ -149,14 +149,9 @@ struct Helmfile {
 }
 
 impl Helmfile {
-    /// `None`, said aloud, where the programs are missing.
+    /// `None` where the programs are missing.
     fn find() -> Option<Self> {
-        let Some((helmfile, helm)) = program("helmfile").zip(program("helm")) else {
-            eprintln!(
-                "SKIPPED: helmfile or helm not found. Run `.ci/tools.sh DIR` and set DATAPIN_TOOLS=DIR"
-            );
-            return None;
-        };
+        let (helmfile, helm) = programs()?;
         Some(Self { helmfile, helm, home: TempDir::new().unwrap() })
     }
 
@@ -187,6 +182,15 @@ impl Helmfile {
         }
         manifests
     }
+}
+
+/// The real `helmfile` and `helm`; `None`, said aloud, where one is missing.
+pub fn programs() -> Option<(PathBuf, PathBuf)> {
+    let found = program("helmfile").zip(program("helm"));
+    if found.is_none() {
+        eprintln!("SKIPPED: helmfile or helm not found. Run `.ci/tools.sh DIR` and set DATAPIN_TOOLS=DIR");
+    }
+    found
 }
 
 /// `$DATAPIN_TOOLS/h3/NAME`, which has to be there if the variable is set; else the first one in `PATH`.

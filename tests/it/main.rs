@@ -20,6 +20,7 @@ mod model;
 mod notify;
 mod plan;
 mod queue;
+mod render;
 mod repo;
 mod report;
 mod run;

@@ -95,7 +95,7 @@ impl Place {
     }
 }
 
-fn settings(url: &str, cache: &Path) -> Settings {
+pub fn settings(url: &str, cache: &Path) -> Settings {
     let bot = Signature { name: "datapin".to_owned(), email: "datapin@example.org".to_owned() };
     Settings {
         location: Location::parse(url).expect("location"),

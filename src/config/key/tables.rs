@@ -51,6 +51,15 @@ const LOGIN: Choice = Choice::AtMostOne(&[
     Way { needs: &["ssh_key"], allows: &[] },
 ]);
 
+static HELMFILE: Keys = Keys::of(&[
+    Key::optional(
+        "file",
+        Shape::Text(Form::RepositoryFile),
+        "state file (or folder) in the repository; what helmfile takes by itself by default",
+    ),
+    Key::optional("pass", Shape::Set(Form::Variable, 0), "environment variables that it gets"),
+]);
+
 static REPOSITORY: Keys = Keys::of(&[
     Key::optional("url", Shape::Text(Form::Remote), "URL or path; `origin` of the checkout by default"),
     Key::optional(
@@ -74,8 +83,13 @@ static REPOSITORY: Keys = Keys::of(&[
         Shape::Text(Form::Template(RUN)),
         "template of a pin commit's message, without trailers",
     ),
+    Key::optional(
+        "verify",
+        Shape::Text(Form::OneOf(&["helmfile"])),
+        "proof of a commit before it is made: `helmfile` renders it; none by default",
+    ),
+    Key::optional("helmfile", Shape::Table(&HELMFILE), "how helmfile is run for that proof"),
 ])
-.later(&["verify"])
 .choice(LOGIN);
 
 static DOCUMENT: Keys = Keys::of(&[
@@ -96,8 +110,7 @@ static DATASET: Keys = Keys::of(&[
     Key::required("services", Shape::Set(Form::Name, 1), "services that depend on this data"),
     Key::required("pin", Shape::OneOrTables(&PIN), "where the version is written"),
     Key::optional("settable", Shape::Set(Form::Settable, 0), "`service:path` values that --set may change"),
-])
-.later(&["verify"]);
+]);
 
 static ENVIRONMENT: Keys = Keys::of(&[
     Key::optional("branch", Shape::Text(Form::Branch), "target branch; the repository's by default"),
@@ -115,7 +128,7 @@ static ENVIRONMENT: Keys = Keys::of(&[
     ),
     Key::optional("queue", Shape::Text(Form::Reference), "name of its queue; `default` by default"),
 ])
-.later(&["purpose", "bucket", "ssm", "verify"]);
+.later(&["purpose", "bucket", "ssm"]);
 
 static STAGE: Keys = Keys::of(&[
     Key::required(

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::event as inner;
 use crate::queue;
+use crate::render;
 
 pub mod event;
 pub mod history;
@@ -169,6 +170,33 @@ impl<'a> From<&'a queue::Outcome> for Ending<'a> {
             Outcome::Dropped { .. } => ("dropped", None, &[]),
         };
         Self { outcome, reason: from.reason(), cause: cause.map(Cause::from), not_back }
+    }
+}
+
+/// The manifests of an environment that change.
+#[derive(Debug, Serialize)]
+pub struct Rendered<'a> {
+    environment: &'a str,
+    releases: Vec<Release<'a>>,
+}
+
+/// How one release changes; what is in Secrets is hidden.
+#[derive(Debug, Serialize)]
+pub struct Release<'a> {
+    name: &'a str,
+    objects: &'a [String],
+    diff: &'a str,
+}
+
+impl<'a> From<&'a render::EnvironmentChange> for Rendered<'a> {
+    fn from(from: &'a render::EnvironmentChange) -> Self {
+        let releases = from.releases.iter();
+        Self {
+            environment: &from.environment,
+            releases: releases
+                .map(|one| Release { name: &one.release, objects: &one.objects, diff: &one.diff })
+                .collect(),
+        }
     }
 }
 

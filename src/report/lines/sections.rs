@@ -11,6 +11,15 @@ use crate::report::narrate::stage_title;
 use crate::report::state::RunView;
 use crate::report::words;
 
+/// How a section begins.
+#[derive(Clone, Copy)]
+enum Fold {
+    /// Its lines are seen.
+    Open,
+    /// They are there for who asks.
+    Folded,
+}
+
 /// The sections of a log: one at most is open.
 #[derive(Default)]
 pub struct Sections {
@@ -27,17 +36,21 @@ impl Sections {
         match &event.what {
             What::Stage { index, environments } => {
                 let name = format!("stage_{}_{}", index + 1, environments.join("_"));
-                self.begin(&name, &stage_title(run, *index, environments))
+                self.begin(&name, &stage_title(run, *index, environments), Fold::Open)
+            }
+            What::Rendered(change) => {
+                self.begin(&format!("helmfile_{}", change.environment), &change.words(), Fold::Folded)
             }
             What::GateBegan { stage, .. } => self.gates(*stage, run),
             What::RollingBack { environments, .. } => {
-                self.begin("rollback", &format!("rollback: {}", environments.join(", ")))
+                self.begin("rollback", &format!("rollback: {}", environments.join(", ")), Fold::Open)
             }
-            What::Verified { .. } | What::Finished(_) | What::TakingOver { .. } => self.close(),
+            What::Checked | What::Verified { .. } | What::Finished(_) | What::TakingOver { .. } => {
+                self.close()
+            }
             What::Entered(_)
             | What::Waiting(_)
             | What::Started(_)
-            | What::Checked
             | What::Pinned { .. }
             | What::Service { .. }
             | What::GateEnded { .. }
@@ -62,15 +75,20 @@ impl Sections {
         if self.open.as_ref().is_some_and(|open| open.starts_with(&name)) {
             return String::new();
         }
-        self.begin(&name, &format!("gates of stage {}: {names}", stage + 1))
+        self.begin(&name, &format!("gates of stage {}: {names}", stage + 1), Fold::Open)
     }
 
-    fn begin(&mut self, name: &str, title: &str) -> String {
+    fn begin(&mut self, name: &str, title: &str, fold: Fold) -> String {
         let mut text = self.close();
         let name = self.unused(sanitised(name));
         let title = Line::plain(title).paint(crate::report::Color::Never);
         let time = words::clock(self.at);
-        text += &format!("\x1b[0Ksection_start:{}:{name}\r\x1b[0K{time} {title}\n", self.at.as_second());
+        let fold = match fold {
+            Fold::Open => "",
+            Fold::Folded => "[collapsed=true]",
+        };
+        let at = self.at.as_second();
+        text += &format!("\x1b[0Ksection_start:{at}:{name}{fold}\r\x1b[0K{time} {title}\n");
         self.open = Some(name);
         text
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use datapin::config::{
     Agent, Credential, GateKind, HeaderValue, OnNewer, Repository, Requirement, RocketChat, SecretRef,
-    Sharing, Signing, load,
+    Sharing, Signing, Verify, load,
 };
 
 use super::{fixtures, good};
@@ -18,6 +18,8 @@ fn everything_is_read_as_written() {
     assert_eq!((username.as_str(), token), ("bot", &SecretRef::Env("DATAPIN_TOKEN".into())));
     assert_eq!(config.repository.author.as_ref().unwrap().email, "bot@example.org");
     assert_eq!(config.repository.signing, Signing::Ssh { key: "/etc/datapin/sign".into() });
+    let (file, pass) = (Some("deploy/helmfile.yaml".to_owned()), vec!["SOPS_AGE_KEY_FILE".to_owned()]);
+    assert_eq!(config.repository.verify, Verify::Helmfile { file, pass });
     let int = &config.environments["int"];
     let Agent::Command { command, interval, timeout, pass } = &int.agent else {
         panic!("{:?}", int.agent);
@@ -45,6 +47,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.queues["default"].start_grace, Duration::from_mins(2));
     assert!(config.queues["default"].repository.is_none());
     assert!(matches!(config.repository.credential, Credential::Ambient));
+    assert_eq!(config.repository.verify, Verify::ValuesOnly);
     let gate = &good("design.toml").gates["lup-test"];
     assert_eq!((gate.timeout, gate.retries), (Duration::from_mins(30), 2));
 }

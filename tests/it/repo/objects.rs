@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::process::Command;
 
 use datapin::repo::{Change, CommitTime, Content, Mode, RepoError, Signing};
@@ -39,6 +40,32 @@ fn reads_files_with_their_modes_and_lists_directories() {
     assert_eq!(repo.list(&tip, "nowhere").expect("list"), [""; 0]);
     let nowhere = "1".repeat(40).parse().expect("id");
     assert!(matches!(repo.read(&nowhere, "run.sh"), Err(RepoError::NoSuchCommit { .. })));
+}
+
+/// From a shallow repository, without index, filters or refs.
+#[test]
+fn a_commit_is_written_out_as_it_is_in_git() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::http(3);
+    place.someone_commits(".gitattributes", "* text eol=crlf\n*.yaml filter=lfs ident\n");
+    place.someone_commits("values/id.yaml", "id: $Id$\n");
+    let repo = place.repo("cache");
+    let tip = repo.fetch("main").expect("fetch").expect("main");
+    let dir = tempfile::tempdir().expect("directory");
+    let before = crate::transport::git(&place.in_cache("cache"), &["for-each-ref"]);
+    repo.export(&tip, dir.path()).expect("export");
+    let read = |path: &str| std::fs::read_to_string(dir.path().join(path)).expect(path);
+    assert_eq!(read("values/mds.yaml"), "data:\n  version: \"1.0.0\"\n");
+    assert_eq!(read("values/id.yaml"), "id: $Id$\n");
+    assert_eq!(read("run.sh"), place.git(&["show", "main:run.sh"]) + "\n");
+    let mode = |path: &str| dir.path().join(path).metadata().expect(path).permissions().mode() & 0o111;
+    assert_eq!((mode("run.sh") != 0, mode("counter")), (true, 0));
+    assert_eq!(std::fs::read_link(dir.path().join("link")).expect("link"), Path::new("values/mds.yaml"));
+    assert!(!dir.path().join(".git").exists());
+    assert!(!place.in_cache("cache").join("index").exists());
+    assert_eq!(before, crate::transport::git(&place.in_cache("cache"), &["for-each-ref"]));
+    let nowhere = "1".repeat(40).parse().expect("id");
+    assert!(matches!(repo.export(&nowhere, dir.path()), Err(RepoError::NoSuchCommit { .. })));
 }
 
 #[test]

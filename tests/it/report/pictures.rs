@@ -2,6 +2,7 @@
 
 use datapin::event::{Ahead, Direction, Level, What};
 use datapin::queue::{CauseKind, Outcome, RunId, ServiceState, Verdict};
+use datapin::render::{EnvironmentChange, ReleaseChange};
 
 use super::script::{NEW, OLD, Script, cause};
 
@@ -18,6 +19,7 @@ pub fn all() -> Vec<(&'static str, Script)> {
         ("preprod-gate-failed-rollback", preprod_gate_failed()),
         ("queue-and-takeover", takeover()),
         ("hostile-text", hostile()),
+        ("helmfile-proof", proof()),
     ]
 }
 
@@ -172,6 +174,25 @@ fn takeover() -> Script {
         .say(What::Note { level: Level::Warning, text })
         .pin(0, PIN)
         .look("its own turn");
+    script
+}
+
+/// A run whose manifests were looked at, in a repository that has a strange name in it.
+fn proof() -> Script {
+    let mut script = Script::new("int", &[("int", &["int-test"])]);
+    let summary = script.summary.clone();
+    let release = |name: &str, object: &str| ReleaseChange {
+        release: name.to_owned(),
+        objects: vec![object.to_owned()],
+        diff: format!(
+            "--- a/int/{name}/{object}\n+++ b/int/{name}/{object}\n@@ -1,2 +1,2 @@\n kind: Deployment\n-v: {OLD}\n+v: {NEW}\n"
+        ),
+    };
+    let releases = vec![release("mds", "Deployment/mds"), release("kv", "Secret/\x1b[2Jkv")];
+    let note = "helmfile cannot render `dt` as it is now, so nothing is known about it: boom".to_owned();
+    script.enter(42).say(What::Started(summary)).say(What::Note { level: Level::Warning, text: note });
+    script.say(What::Rendered(EnvironmentChange { environment: "int".to_owned(), releases }));
+    script.say(What::Checked).pin(0, PIN);
     script
 }
 

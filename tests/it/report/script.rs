@@ -14,7 +14,7 @@ pub const NEW: &str = "2026.11.23-1";
 pub struct Script {
     run: RunId,
     now: Timestamp,
-    summary: Summary,
+    pub summary: Summary,
     pub events: Vec<Event>,
     /// Where a picture is worth looking at: number of events so far, and what it shows.
     pub looks: Vec<(usize, String)>,

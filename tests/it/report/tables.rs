@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use datapin::event::{Ahead, StageSummary, Summary, Waiting};
 use datapin::queue::*;
+use datapin::render::{EnvironmentChange, ReleaseChange};
 use datapin::report::{
     Color, EnvironmentStatus, FileDiff, PlanView, StatusView, VerifiedOn, Work, error, history_json,
     history_json_lines, history_text, plan_json, plan_text, queue_json, queue_page, queue_text, status_json,
@@ -116,6 +117,16 @@ fn plan() -> PlanView {
         position: Some(position),
         work: Work::Pins,
         files: vec![file("abn"), file("prd")],
+        rendered: vec![EnvironmentChange {
+            environment: "abn".to_owned(),
+            releases: vec![ReleaseChange {
+                release: "mds".to_owned(),
+                objects: vec!["Deployment/mds".to_owned()],
+                diff: format!(
+                    "--- a/abn/mds/Deployment/mds\n+++ b/abn/mds/Deployment/mds\n@@ -1 +1 @@\n-v: {OLD}\n+v: {NEW}\n"
+                ),
+            }],
+        }],
         notes: vec!["abn is on 2026.11.22-1 by carl (commit 77aa88bb), which no run explains".to_owned()],
     }
 }
@@ -124,7 +135,14 @@ fn plan() -> PlanView {
 fn a_plan_is_text_and_json() {
     compare("tables/plan.txt", &plan_text(&plan(), Color::Never));
     compare("tables/plan.json", &plan_json(&plan()));
-    let nothing = PlanView { position: None, work: Work::Nothing, files: vec![], notes: vec![], ..plan() };
+    let nothing = PlanView {
+        position: None,
+        work: Work::Nothing,
+        files: vec![],
+        rendered: vec![],
+        notes: vec![],
+        ..plan()
+    };
     compare("tables/plan.nothing.txt", &plan_text(&nothing, Color::Never));
 }
 

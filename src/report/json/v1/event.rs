@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Cause, Ending, Summary, Waiting, moment, service, verdict};
+use super::{Cause, Ending, Rendered, Summary, Waiting, moment, service, verdict};
 use crate::event as inner;
 
 /// One event: when, of which run, and what.
@@ -32,6 +32,7 @@ enum What<'a> {
         direction: &'static str,
     },
     Checked,
+    Rendered(Rendered<'a>),
     Stage {
         index: usize,
         environments: &'a [String],
@@ -134,6 +135,7 @@ impl<'a> From<&'a inner::What> for What<'a> {
                 What::TakingOver { left: &left.0, number: *number, who, direction: towards(*direction) }
             }
             inner::What::Checked => What::Checked,
+            inner::What::Rendered(change) => What::Rendered(change.into()),
             inner::What::Stage { index, environments } => What::Stage { index: *index, environments },
             inner::What::Pinned { environments, branch, commit, changes } => {
                 let changes = changes.iter().map(Change::from).collect();

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Summary, Waiting};
+use super::{Rendered, Summary, Waiting};
 use crate::report::plan::{FileDiff, PlanView, Work};
 
 /// What a run would do.
@@ -14,6 +14,8 @@ pub struct Plan<'a> {
     /// `null` where it would start at once.
     position: Option<Waiting<'a>>,
     files: Vec<File<'a>>,
+    /// Empty where nothing was rendered.
+    rendered: Vec<Rendered<'a>>,
     notes: &'a [String],
 }
 
@@ -36,6 +38,7 @@ impl<'a> From<&'a PlanView> for Plan<'a> {
             work,
             position: from.position.as_ref().map(Waiting::from),
             files: from.files.iter().map(File::from).collect(),
+            rendered: from.rendered.iter().map(Rendered::from).collect(),
             notes: &from.notes,
         }
     }
