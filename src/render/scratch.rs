@@ -156,19 +156,15 @@ fn put(path: &Path, bytes: Option<&[u8]>) -> io::Result<()> {
 }
 
 /// Why helmfile failed: what helm said (helmfile repeats the whole command around it), else its own last lines.
-/// Never its standard output, which is manifests.
+/// Never what a command wrote to its standard output, which is manifests or decrypted values: helmfile tells that
+/// too, as "combined output".
 fn complaint(stderr: &Captured) -> String {
     let lines = stderr.lines();
-    let helm: Vec<&str> = lines
-        .iter()
-        .skip_while(|line| line.trim() != "STDERR:")
-        .skip(1)
-        .take_while(|line| line.trim() != "COMBINED OUTPUT:")
-        .map(|line| line.trim())
-        .filter(|line| !line.starts_with("Use --debug flag"))
-        .collect();
-    let own: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
-    let said = if helm.is_empty() { own } else { helm };
+    let told: Vec<&str> =
+        lines.iter().map(|line| line.trim()).take_while(|line| *line != "COMBINED OUTPUT:").collect();
+    let helm = told.iter().position(|line| *line == "STDERR:").map_or(&[][..], |at| &told[at + 1..]);
+    let said = if helm.is_empty() { &told[..] } else { helm };
+    let said: Vec<&str> = said.iter().copied().filter(|line| !line.starts_with("Use --debug flag")).collect();
     match said.as_slice() {
         [] => "helmfile failed and did not say why".to_owned(),
         said => said[said.len().saturating_sub(LINES)..].join("; "),

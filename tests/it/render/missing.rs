@@ -116,3 +116,27 @@ fn only_what_is_passed_gets_in() {
     let seen = std::fs::read_to_string(seen).unwrap();
     assert!(seen.contains("SOPS_AGE_KEY_FILE=/age") && !seen.contains("CI_JOB_TOKEN"), "{seen}");
 }
+
+/// Helmfile repeats both outputs of a command that failed; the one may hold what was decrypted.
+#[test]
+fn what_a_failed_command_printed_is_not_told() {
+    let world = proving(World::new());
+    let said = "echo hunter2; printf 'in ./helmfile.yaml: failed\\n\\nEXIT STATUS\\n  1\\n' >&2; \
+                if [ -e stderr ]; then printf 'STDERR:\\n  Error: no key\\n' >&2; fi; \
+                printf '\\nCOMBINED OUTPUT:\\n  password: hunter2\\n' >&2; exit 1";
+    let path = stub(&world, said);
+    for words in [
+        "as it is now: in ./helmfile.yaml: failed; EXIT STATUS; 1; mend",
+        "as it is now: Error: no key; mend",
+    ] {
+        let done =
+            world.datapin(&["deploy", "int", NEW, "-vv"]).env("PATH", &path).run().code(15).says(words);
+        assert!(!done.stdout.contains("hunter2") && !done.stderr.contains("hunter2"), "{done:?}");
+        let checkout = world.checkout("main");
+        std::fs::write(checkout.join("stderr"), words).unwrap();
+        for args in [&["add", "stderr"][..], &["commit", "-qm", "x"], &["push", "-q", "origin", "HEAD:main"]]
+        {
+            crate::transport::git(&checkout, args);
+        }
+    }
+}
