@@ -145,6 +145,20 @@ pub struct Condition {
     pub message: String,
 }
 
+/// A request for a reconciliation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// It may not be sent: what is there has to do.
+    Impossible,
+    /// It is not sent yet.
+    Open,
+    /// It is sent.
+    Sent {
+        /// Token of the request before it.
+        before: Option<String>,
+    },
+}
+
 impl Object {
     /// How messages name it.
     pub fn title(&self) -> String {
@@ -166,9 +180,24 @@ impl Object {
         self.status.observed_generation == self.metadata.generation
     }
 
-    /// Whether the request with that token was handled; without one there is nothing to handle.
-    pub fn has_handled(&self, token: Option<&str>) -> bool {
-        token.is_none_or(|token| self.status.last_handled_reconcile_at.as_deref() == Some(token))
+    /// The token of the last request, whoever's.
+    pub fn requested(&self) -> Option<&String> {
+        self.metadata.annotations.get(REQUESTED)
+    }
+
+    /// Whether it was reconciled since our request. Several may ask for the same object, and the last token stays:
+    /// once that one is handled, whatever was asked before it is.
+    pub fn has_handled(&self, request: &Request) -> bool {
+        match request {
+            Request::Impossible => true,
+            Request::Open => false,
+            Request::Sent { before } => {
+                let now = self.requested();
+                now.is_some()
+                    && now != before.as_ref()
+                    && self.status.last_handled_reconcile_at.as_ref() == now
+            }
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
 use secrecy::ExposeSecret as _;
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::RestError;
@@ -78,6 +77,11 @@ impl Client {
         self.json(response, doing).await
     }
 
+    /// Asks to delete what is at `path`.
+    pub async fn delete(&self, path: &str, doing: &str) -> Result<(), RestError> {
+        self.send(Method::DELETE, path, None, Some(ANSWER), doing).await.map(|_| ())
+    }
+
     /// An answer that goes on for as long as it is read.
     pub async fn open(&self, path: &str, doing: &str) -> Result<Response, RestError> {
         self.send(Method::GET, path, None, None, doing).await
@@ -141,7 +145,7 @@ impl Client {
 
     /// An object as an Application.
     pub fn read(&self, object: &Value, doing: &str) -> Result<Application, RestError> {
-        Application::deserialize(object).map_err(|error| self.garbled(doing, &error))
+        crate::agent::live::parsed(object).map_err(|error| self.garbled(doing, &error))
     }
 }
 
