@@ -94,8 +94,9 @@ impl Check<'_> {
     /// Services with pins of their own that are one object: its health could not say whose it is.
     fn same_objects(&mut self) {
         type Pins = BTreeSet<Place>;
+        type Services = Vec<(String, String, Pins)>;
         let config = self.config;
-        let mut objects: BTreeMap<(String, String), Vec<(String, String, Pins)>> = BTreeMap::new();
+        let mut objects: BTreeMap<(String, String), Services> = BTreeMap::new();
         for (name, environment) in &config.environments {
             for dataset in config.datasets_of(name) {
                 for places in config.places(name, &dataset) {

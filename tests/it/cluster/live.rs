@@ -124,12 +124,9 @@ fn an_agent_in_a_cluster_is_tried_too() {
     });
     let done = world.datapin(&["check", "--live"]).run();
     assert!(matches!(done.code, Some(2 | 3)), "{}", done.stdout);
-    for words in [
-        "agent of environment `int`: not ready",
-        "mds-int",
-        "patch applications.argoproj.io",
-        "- patch",
-    ] {
+    for words in
+        ["agent of environment `int`: not ready", "mds-int", "patch applications.argoproj.io", "- patch"]
+    {
         assert!(done.stdout.contains(words), "no {words}: {}", done.stdout);
     }
 }
