@@ -15,6 +15,7 @@ mod host_key;
 mod kept;
 mod local;
 mod location;
+mod packs;
 mod push;
 mod signing;
 mod tree;
