@@ -16,6 +16,7 @@ mod host_key;
 mod kept;
 mod local;
 mod location;
+mod packs;
 mod push;
 mod signing;
 mod tree;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::Place;
-use crate::repo::{Change, CommitId, Content, Mode, Repo, RepoError};
+use crate::repo::{Change, CommitId, Content, File, Mode, Repo, RepoError};
 use crate::values::{self, Edit, Scalar, Target, ValuesError};
 
 /// Why values cannot be read or changed.
@@ -70,12 +70,24 @@ impl<'a> Files<'a> {
         Ok(self.read.get(file).map_or(&[], Vec::as_slice))
     }
 
+    /// Reads files together, which takes less than one by one. What is no file is told when its turn comes.
+    fn load<'f>(&mut self, files: impl Iterator<Item = &'f str>) -> Result<(), RepoError> {
+        let files: Vec<&str> = files.filter(|file| !self.read.contains_key(*file)).collect();
+        for (file, found) in files.iter().zip(self.repo.read_all(&self.commit, &files)?) {
+            if let Some(File { bytes, mode: Mode::Regular | Mode::Executable }) = found {
+                self.read.insert((*file).to_owned(), bytes);
+            }
+        }
+        Ok(())
+    }
+
     /// The scalars at the places, in their order. Each file is parsed once.
     pub fn scalars(&mut self, places: &[&Place]) -> Result<Vec<Scalar>, FilesError> {
         let mut by_file: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, place) in places.iter().enumerate() {
             by_file.entry(&place.file).or_default().push(index);
         }
+        self.load(by_file.keys().copied())?;
         let mut found: Vec<(usize, Scalar)> = Vec::with_capacity(places.len());
         for (file, indices) in by_file {
             let targets: Vec<Target> = indices.iter().map(|index| target(places[*index])).collect();

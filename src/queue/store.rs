@@ -137,16 +137,17 @@ impl Store {
     ) -> Result<T, ChangeError> {
         let begun = Instant::now();
         let mut answered = begun;
-        let (mut races, mut outages) = (pauses(RACE_PAUSE_MAX), pauses(PAUSE_MAX));
+        let mut outages = pauses();
         let mut fresh = self.last();
         let mut unsure: Option<Unsure<T>> = None;
         loop {
+            let tried = Instant::now();
             let (last, pause) = match self.turn(&mut fresh, &mut unsure, subject, &rule).await {
                 Ok(Attempt::Done(value)) => return Ok(value),
                 Ok(Attempt::Again(why)) if unsure.is_none() => {
                     // Whoever lost a race has reached the server: that is no outage, however often it happens.
                     answered = Instant::now();
-                    (why, races.next().unwrap_or(RACE_PAUSE_MAX))
+                    (why, after_a_race(tried.elapsed(), fastrand::f32()))
                 }
                 Ok(Attempt::Again(why)) => (why, outages.next().unwrap_or(PAUSE_MAX)),
                 Err(ChangeError::Store(error)) if self.goes_on_after(&error) => {
@@ -320,16 +321,28 @@ enum Attempt<T> {
 
 /// Longest pause while the server is out of reach.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
-/// Longest pause after a lost race: whoever waits longer than the others write loses for ever.
-const RACE_PAUSE_MAX: Duration = Duration::from_millis(300);
+/// Longest pause after a lost race.
+const RACE_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Mean pause after a lost race, in tries: where fifty write at once, fewer make each other lose, and more let the
+/// server idle. See section (c) of `cargo bench`.
+const RACE_PAUSE: f32 = 2.0;
 /// Lost races are borne for so many times the patience.
 const RACES: u32 = 10;
 
-/// Jittered pauses: without them, contention grows with the square of the writers.
-fn pauses(longest: Duration) -> impl Iterator<Item = Duration> {
+/// The pause after a lost race that took `tried`; `chance` is from 0 to 1.
+///
+/// By the length of the try, for that is what tells how slow the server is and how many others press on it: a fixed
+/// pause lets a busy server spend its time on tries that lose. It does not grow from race to race: whoever lost often
+/// would lose to those who came later.
+fn after_a_race(tried: Duration, chance: f32) -> Duration {
+    tried.mul_f32(2.0 * RACE_PAUSE * chance).min(RACE_PAUSE_MAX)
+}
+
+/// Jittered pauses while the server is out of reach.
+fn pauses() -> impl Iterator<Item = Duration> {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(30))
-        .with_max_delay(longest)
+        .with_max_delay(PAUSE_MAX)
         .with_factor(1.6)
         .with_jitter()
         .without_max_times()

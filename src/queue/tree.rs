@@ -100,7 +100,11 @@ fn parse<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, TreeError> 
         .map_err(|error| TreeError::Damaged { file: file.to_owned(), reason: error.to_string() })
 }
 
-/// Reads the finished runs of every month, newest month first, until `enough` says so of the lines so far.
+/// So many lines of a month are read before `enough` is asked again.
+const SOME: usize = 64;
+
+/// Reads the finished runs of every month, newest first, until `enough` says so of the lines so far. It may get some
+/// more: a month is read in parts.
 ///
 /// A line that cannot be read is passed over: history is for people, and never decides what is deployed.
 pub fn history(
@@ -113,12 +117,18 @@ pub fn history(
     months.sort_unstable_by(|a, b| b.cmp(a));
     let mut lines = Vec::new();
     for month in months {
-        if let Some(file) = repo.read(tip, &format!("history/{month}"))? {
-            let text = String::from_utf8_lossy(&file.bytes);
-            lines.extend(text.lines().rev().filter_map(|line| serde_json::from_str(line).ok()));
-        }
-        if enough(&lines) {
-            break;
+        let Some(file) = repo.read(tip, &format!("history/{month}"))? else { continue };
+        let text = String::from_utf8_lossy(&file.bytes);
+        let mut rest = text.lines().rev().filter_map(|line| serde_json::from_str(line).ok());
+        loop {
+            let before = lines.len();
+            lines.extend(rest.by_ref().take(SOME));
+            if enough(&lines) {
+                return Ok(lines);
+            }
+            if lines.len() == before {
+                break;
+            }
         }
     }
     Ok(lines)

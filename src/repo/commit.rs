@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use git2::build::TreeUpdateBuilder;
-use git2::{Commit, FileMode, Repository, Time, Tree};
+use git2::{Commit, FileMode, Oid, Repository, Time, Tree};
 
-use super::tree::{Found, Mode};
+use super::tree::{Found, Mode, Trees};
 use super::{CommitId, Repo, RepoError, Signature};
 
 /// One planned change of a commit.
@@ -58,7 +58,9 @@ impl Repo {
         let after = self.changed_tree(&repo, before.as_ref(), changes)?;
         // tree against tree: a mistake anywhere above, or a shallow boundary taken for a root, shows here
         let mut paths = changed_paths(&repo, before.as_ref(), &after).map_err(failed)?;
-        paths.retain(|path| !changes.iter().any(|change| change.path == *path));
+        for change in changes {
+            paths.remove(&change.path);
+        }
         if !paths.is_empty() {
             return Err(RepoError::UnplannedPaths { paths: paths.into_iter().collect() });
         }
@@ -92,8 +94,9 @@ impl Repo {
         let empty = repo.treebuilder(None).and_then(|empty| empty.write()).map_err(failed)?;
         let base = repo.find_tree(before.map_or(empty, Tree::id)).map_err(failed)?;
         let mut builder = TreeUpdateBuilder::new();
+        let mut trees = Trees::new(repo);
         for change in changes {
-            let there = self.writable(repo, &base, &change.path)?;
+            let there = self.writable(&mut trees, base.id(), &change.path)?;
             match &change.content {
                 Content::Write(bytes) => {
                     let blob = repo.blob(bytes).map_err(failed)?;
@@ -110,13 +113,8 @@ impl Repo {
     }
 
     /// The mode of the file that is to be changed; `None` if it is new.
-    fn writable(
-        &self,
-        repo: &Repository,
-        tree: &Tree<'_>,
-        path: &str,
-    ) -> Result<Option<FileMode>, RepoError> {
-        match self.look_up(repo, tree, path)? {
+    fn writable(&self, trees: &mut Trees<'_>, root: Oid, path: &str) -> Result<Option<FileMode>, RepoError> {
+        match self.look_up(trees, root, path)? {
             Found::Nothing => Ok(None),
             Found::Below(file) => Err(RepoError::NotADirectory { path: path.to_owned(), file }),
             Found::Directory(_) => Err(RepoError::IsDirectory { path: path.to_owned() }),

@@ -69,9 +69,11 @@ impl Repo {
 
     pub(super) fn fetch_to(&self, branch: &str, depth: Depth) -> Result<Option<CommitId>, RepoError> {
         let branch = branch.to_owned();
-        self.exchange("fetching from", Access::Exclusive, move |wire, repo| {
+        let tip = self.exchange("fetching from", Access::Exclusive, move |wire, repo| {
             connected(wire, repo, |connection| fetch(wire, repo, connection, &branch, depth))
-        })
+        })?;
+        self.tidy();
+        Ok(tip)
     }
 
     /// Remembers the tip, so that the next fetch starts from it. Only saves time: a failure is no error.

@@ -256,10 +256,8 @@ impl Line<'_> {
         }
     }
 
-    /// The next in line looks often, the others seldom: a full line costs little more than its first.
     async fn pause(&self, position: usize) -> Option<Outcome> {
-        let base = Duration::from_secs(1).min(self.settings.ttl / 10);
-        let wait = base.saturating_mul(u32::try_from(position).unwrap_or(60).min(60));
+        let wait = between_looks(position, self.settings);
         tokio::select! {
             () = self.context.signals.wait_for(1) => {
                 Some(stopped(CauseKind::Cancelled, "cancelled by a signal while it waited"))
@@ -318,6 +316,18 @@ pub fn ahead(ticket: &Ticket) -> Ahead {
 
 fn stopped(kind: CauseKind, text: &str) -> Outcome {
     Outcome::Stopped { cause: Cause { kind, text: text.to_owned() } }
+}
+
+/// How long a run at this position (1 is next to start, 2 waits for one other) does not look.
+///
+/// The next in line looks often, the others seldom: a full line costs little more than its first. What a run has to
+/// wait grows with its position, so a line of short runs moves on; nobody sleeps so long that the others would drop
+/// it once its turn has come.
+pub fn between_looks(position: usize, settings: &Settings) -> Duration {
+    let base = Duration::from_secs(1).min(settings.ttl / 10);
+    let others = u32::try_from(position.saturating_sub(1)).unwrap_or(u32::MAX).clamp(1, 100);
+    let longest = (base * 60).min(settings.start_grace / 2);
+    (base * others + base * others * others / 20).min(longest)
 }
 
 fn jittered(pause: Duration) -> Duration {

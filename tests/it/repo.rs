@@ -5,6 +5,7 @@ mod failures;
 mod history;
 mod location;
 mod objects;
+mod packs;
 mod push;
 
 use std::path::{Path, PathBuf};

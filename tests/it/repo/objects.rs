@@ -257,3 +257,17 @@ fn damage(packs: &std::path::Path) {
     }
     assert!(damaged > 0);
 }
+
+#[test]
+fn files_are_read_together_in_the_order_asked_for() {
+    let place = Place::local(1);
+    let repo = place.repo("cache");
+    let tip = repo.fetch("main").expect("fetch").expect("main");
+    let paths = ["run.sh", "values/mds.yaml", "no/such/file", "counter", "run.sh"];
+    let together = repo.read_all(&tip, &paths).expect("read");
+    let one_by_one: Vec<_> = paths.iter().map(|path| repo.read(&tip, path).expect("read")).collect();
+    assert_eq!(together, one_by_one);
+    assert_eq!(together.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false, true, true]);
+    let bad = repo.read_all(&tip, &["run.sh", "values", "counter"]);
+    assert!(matches!(&bad, Err(RepoError::IsDirectory { path }) if path == "values"), "{bad:?}");
+}

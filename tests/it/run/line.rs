@@ -156,3 +156,27 @@ fn a_waiting_run_that_is_dead_is_dropped() {
     third.wait(LONG).code(0);
     assert_eq!(history(&world)[1..], pairs(&[(MID, "verified"), (NEW, "dropped"), (LATER, "verified")]));
 }
+
+#[test]
+fn a_full_line_costs_little_more_than_its_first_and_nobody_oversleeps() {
+    let minutes = Duration::from_mins;
+    let mut settings = datapin::config::Queue {
+        name: "default".to_owned(),
+        repository: None,
+        branch: "datapin/queue".to_owned(),
+        ttl: minutes(5),
+        max_wait: minutes(120),
+        start_grace: minutes(2),
+    };
+    let pauses: Vec<Duration> =
+        (2..=101).map(|position| datapin::run::wait::between_looks(position, &settings)).collect();
+    assert!(pauses.is_sorted(), "{pauses:?}");
+    // a look that finds something new asks twice; the holder's signs of life are new once in 100 s
+    let requests = |pause: &Duration| 60.0 / pause.as_secs_f64() + 0.6;
+    let all: f64 = pauses.iter().map(requests).sum();
+    assert!(all <= 6.0 * requests(&pauses[0]), "{all} requests a minute, the first {}", requests(&pauses[0]));
+
+    settings.start_grace = Duration::from_secs(20);
+    let most = datapin::run::wait::between_looks(101, &settings).mul_f32(1.25);
+    assert!(most < settings.start_grace, "sleeps for {most:?}, and is dropped meanwhile");
+}
