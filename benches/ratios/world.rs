@@ -117,6 +117,7 @@ pub fn settings(url: &str, cache: &Path) -> Settings {
         signing: Signing::None,
         limits: Limits { total: Duration::from_secs(120), ..Limits::default() },
         cache: cache.to_owned(),
+        identities: Vec::new(),
         known_hosts: None,
     }
 }

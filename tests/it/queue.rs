@@ -56,6 +56,7 @@ fn store(url: &str, root: &std::path::Path) -> Store {
         signing: Signing::None,
         limits: Limits::default(),
         cache: root.join("cache"),
+        identities: Vec::new(),
         known_hosts: None,
     };
     let repo = Arc::new(Repo::open(settings).unwrap());
