@@ -44,7 +44,7 @@ impl Bed {
         self.argo.fault("kv", Fault::Stuck);
         let before = self.world.tip("main");
         let running = self.world.datapin(&["deploy", "int", NEW]).spawn();
-        let limit = std::time::Duration::from_secs(30);
+        let limit = std::time::Duration::from_secs(80);
         self.world.until("the commit is pushed", limit, || self.world.tip("main") != before);
         let watches = |kube: &KubeServer| kube.watches(APPLICATION) > 0;
         self.kube.read().unwrap().until("the applications are watched", watches);
@@ -197,8 +197,9 @@ fn a_persons_push_of_another_version_supersedes() {
 fn a_rollback_is_only_done_when_the_old_version_runs_again() {
     let bed = bed();
     bed.argo.fault("mds", Fault::SyncFailsOn(NEW.to_owned()));
+    bed.world.config(|text| text["environment"]["int"]["rollback_timeout"] = toml_edit::value("5s"));
     let mut running = bed.world.datapin(&["deploy", "int", NEW]).spawn();
-    let limit = std::time::Duration::from_secs(30);
+    let limit = std::time::Duration::from_secs(80);
     bed.world.until("mds has failed", limit, || running.stdout().contains("failed to apply"));
     bed.argo.fault("mds", Fault::Stuck);
     bed.world.until("the revert is pushed", limit, || bed.world.versions("int") == [OLD]);

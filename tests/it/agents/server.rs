@@ -243,7 +243,7 @@ impl Bed {
         self.argo.fault("kv", Fault::Stuck);
         let before = self.world.tip("main");
         let running = self.world.datapin(&["deploy", "int", NEW]).spawn();
-        let limit = Duration::from_secs(30);
+        let limit = Duration::from_secs(80);
         self.world.until("the commit is pushed", limit, || self.world.tip("main") != before);
         then(self);
         self.argo.fault("kv", Fault::None);
