@@ -15,8 +15,10 @@ mod rights;
 mod watch;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::OnceCell;
 
 use crate::config::ClusterAccess;
 
@@ -39,7 +41,7 @@ pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub struct Clusters {
     lookup: Lookup,
     limit: Duration,
-    known: Arc<tokio::sync::Mutex<HashMap<ClusterAccess, Cluster>>>,
+    known: Arc<Mutex<HashMap<ClusterAccess, Arc<OnceCell<Cluster>>>>>,
 }
 
 impl Clusters {
@@ -60,13 +62,12 @@ impl Clusters {
     /// # Errors
     /// The kubeconfig, the context, the plug-in or AWS. It is looked up anew when asked again.
     pub async fn get(&self, access: &ClusterAccess) -> Result<Cluster, ClusterError> {
-        let mut known = self.known.lock().await;
-        if let Some(cluster) = known.get(access) {
-            return Ok(cluster.clone());
-        }
-        let cluster = Cluster::connect(access, &self.lookup, self.limit).await?;
-        known.insert(access.clone(), cluster.clone());
-        Ok(cluster)
+        let made = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.entry(access.clone()).or_default().clone()
+        };
+        // one that is slow to log in holds up nobody who wants another
+        made.get_or_try_init(|| Cluster::connect(access, &self.lookup, self.limit)).await.cloned()
     }
 }
 

@@ -68,7 +68,7 @@ impl JobGate {
 
     pub(super) async fn run(&self, gate: &str, facts: &Facts, attempt: u32, limit: Duration) -> Attempt {
         let begun = Instant::now();
-        let running = match timeout(limit, self.begin(gate, facts, attempt)).await {
+        let running = match timeout(limit, self.begin(gate, facts, attempt, limit)).await {
             Ok(Ok(running)) => running,
             Ok(Err(why)) => return Attempt::ended(Report::without_output(Verdict::Errored, why)),
             Err(_) => {
@@ -119,7 +119,13 @@ impl JobGate {
     }
 
     /// Creates the Job, or finds the one that an interrupted driver of this run created.
-    async fn begin(&self, gate: &str, facts: &Facts, attempt: u32) -> Result<Running, String> {
+    async fn begin(
+        &self,
+        gate: &str,
+        facts: &Facts,
+        attempt: u32,
+        limit: Duration,
+    ) -> Result<Running, String> {
         let said = |error: ClusterError| error.to_string();
         let cluster = self.clusters.get(&self.settings.access).await.map_err(said)?;
         let namespace = self.namespace(&cluster);
@@ -131,7 +137,7 @@ impl JobGate {
             }
             (None, JobSource::Manifest(_)) => return Err("the manifest was not read".to_owned()),
         };
-        let job = template.job(gate, facts, attempt, &namespace, self.settings.afterwards);
+        let job = template.job(gate, facts, attempt, limit, &namespace, self.settings.afterwards);
         let name = job["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         // from here on it is deleted when this is dropped: whether it was created may stay unknown
         let mut running = Running { cluster, namespace, name, afterwards: self.settings.afterwards };

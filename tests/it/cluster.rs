@@ -3,6 +3,7 @@
 mod eks;
 mod labels;
 mod live;
+mod memory;
 mod reaching;
 mod rights;
 mod watching;

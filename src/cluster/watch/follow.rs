@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Phase, Shared, Way};
+use crate::cluster::access::Connected;
 use crate::cluster::call::{of_kind, path};
 use crate::cluster::{Cluster, ClusterError, Kind, Prune};
 
@@ -113,32 +114,31 @@ impl Follower {
     }
 
     async fn watch_once(&self, version: &mut String) -> End {
-        let connected = match self.cluster.inner.ready().await {
+        let first = match self.cluster.inner.ready().await {
             Ok(connected) => connected,
             Err(error) => return End::Failed(error),
         };
+        match self.watch_with(&first, version).await {
+            End::Failed(ClusterError::Unauthorized { .. }) => match self.cluster.inner.renew(&first).await {
+                Ok(renewed) => self.watch_with(&renewed, version).await,
+                Err(error) => End::Failed(error),
+            },
+            end => end,
+        }
+    }
+
+    async fn watch_with(&self, connected: &Connected, version: &mut String) -> End {
         let params = WatchParams::default().timeout(SERVER_ENDS);
         let Ok(request) = path(self.kind, &self.namespace).watch(&params, version) else { return End::Gone };
         let asked = of_kind("watch", self.kind, &self.namespace, request.clone());
-        let failed = |error| ClusterError::of(error, &connected.label, &asked);
-        let events = match timeout(
-            self.cluster.inner.limit,
-            connected.client.request_events::<Value>(request),
-        )
-        .await
-        {
+        let limit = self.cluster.inner.limit;
+        let events = match timeout(limit, connected.client.request_events::<Value>(request)).await {
             Ok(Ok(events)) => events,
-            Ok(Err(error)) => {
-                let error = failed(error);
-                if matches!(error, ClusterError::Unauthorized { .. }) {
-                    return match self.cluster.inner.renew(&connected).await {
-                        Ok(_) => End::Cut,
-                        Err(error) => End::Failed(error),
-                    };
-                }
-                return ended(error);
+            Ok(Err(error)) => return ended(ClusterError::of(error, &connected.label, &asked)),
+            Err(_) => {
+                let (cluster, doing) = (connected.label.clone(), asked.doing);
+                return End::Failed(ClusterError::TimedOut { cluster, doing, after: limit });
             }
-            Err(_) => return End::Cut,
         };
         pin_mut!(events);
         loop {

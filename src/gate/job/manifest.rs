@@ -1,6 +1,7 @@
 //! From a manifest to the Job of one attempt.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
@@ -12,6 +13,8 @@ use crate::gate::{Facts, command};
 pub(super) const RUN: &str = "datapin/run";
 /// Longest name of a Job: its pods' label has to hold it.
 const NAME: usize = 63;
+/// A Job that nobody waits for any more ends so much after the gate would have.
+const GRACE: Duration = Duration::from_mins(1);
 /// Seconds after which a Job is deleted by the cluster, should nobody else do so.
 const TIME_TO_LIVE: u32 = 24 * 60 * 60;
 
@@ -94,12 +97,13 @@ impl Template {
     }
 
     /// The Job of one attempt. Its name follows from run, stage, gate and attempt, so that whoever goes on with
-    /// an interrupted run finds it.
+    /// an interrupted run finds it. `limit` is how long the gate waits for it.
     pub(super) fn job(
         &self,
         gate: &str,
         facts: &Facts,
         attempt: u32,
+        limit: Duration,
         namespace: &str,
         afterwards: Afterwards,
     ) -> Value {
@@ -111,17 +115,6 @@ impl Template {
         let mut annotations = self.annotations.clone();
         annotations.insert("datapin/version".to_owned(), json!(facts.version));
         annotations.insert("datapin/environments".to_owned(), json!(facts.environment()));
-        let mut spec = self.spec.clone();
-        if afterwards == Afterwards::Deleted && spec["ttlSecondsAfterFinished"].is_null() {
-            spec["ttlSecondsAfterFinished"] = json!(TIME_TO_LIVE);
-        }
-        let env = command::variables(gate, facts, attempt);
-        let pod = &mut spec["template"]["spec"];
-        for list in ["initContainers", "containers"] {
-            for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-                add(container, &env);
-            }
-        }
         json!({
             "apiVersion": "batch/v1",
             "kind": "Job",
@@ -129,8 +122,26 @@ impl Template {
                 "name": self.unique(gate, facts, attempt), "namespace": namespace, "labels": labels,
                 "annotations": annotations,
             },
-            "spec": spec,
+            "spec": self.spec(&command::variables(gate, facts, attempt), limit, afterwards),
         })
+    }
+
+    /// The spec with the run's facts, and with an end where it has none of its own.
+    fn spec(&self, env: &[(String, String)], limit: Duration, afterwards: Afterwards) -> Value {
+        let mut spec = self.spec.clone();
+        if afterwards == Afterwards::Deleted && spec["ttlSecondsAfterFinished"].is_null() {
+            spec["ttlSecondsAfterFinished"] = json!(TIME_TO_LIVE);
+        }
+        if spec["activeDeadlineSeconds"].is_null() {
+            spec["activeDeadlineSeconds"] = json!((limit + GRACE).as_secs());
+        }
+        let pod = &mut spec["template"]["spec"];
+        for list in ["initContainers", "containers"] {
+            for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                add(container, env);
+            }
+        }
+        spec
     }
 
     fn unique(&self, gate: &str, facts: &Facts, attempt: u32) -> String {

@@ -22,7 +22,8 @@ fn server() -> KubeServer {
 
 async fn cluster(server: &KubeServer) -> Cluster {
     let access = ClusterAccess { kubeconfig: Some(server.kubeconfig()), ..ClusterAccess::default() };
-    Clusters::new(std::sync::Arc::new(|_| None)).get(&access).await.unwrap()
+    let clusters = Clusters::new(std::sync::Arc::new(|_| None)).with_limit(Duration::from_secs(2));
+    clusters.get(&access).await.unwrap()
 }
 
 fn app(name: &str, health: &str) -> Value {
@@ -152,6 +153,57 @@ async fn a_token_that_ends_in_the_middle_is_read_anew() {
     assert!(used.contains(&(401, TOKEN.to_owned())), "{used:#?}");
 }
 
+/// What was seen is not believed for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_ends_for_good_and_a_server_that_hangs_are_unknown() {
+    let server = server();
+    server.put(APPLICATION, "argocd", app("mds", "Healthy"));
+    let mut watched = cluster(&server).await.watch(APPLICATION, "argocd", keep);
+    until(&mut watched, "mds", "Healthy").await;
+    for trouble in ["does not know who asks (401)", "gave no answer within 2s"] {
+        server.until("a watch is open", |server| server.watches(APPLICATION) == 1);
+        match trouble.contains("401") {
+            true => server.only_token("another"),
+            false => server.behave(Mood::Hanging),
+        }
+        server.cut();
+        until(&mut watched, "mds", "unknown: ").await;
+        assert!(health(&watched, "mds").contains(trouble), "{}", health(&watched, "mds"));
+        server.only_token(TOKEN);
+        server.behave(Mood::Well);
+        until(&mut watched, "mds", "Healthy").await;
+    }
+}
+
+/// A credential plug-in that prints what a file says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plug_in_is_run_again_when_its_token_ends() {
+    let server = server();
+    server.put(APPLICATION, "argocd", app("mds", "Progressing"));
+    let credential = |token: &str| {
+        let text = json!({ "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+            "status": { "token": token } });
+        std::fs::write(server.dir().join("credential"), text.to_string()).unwrap();
+    };
+    credential(TOKEN);
+    let file = server.dir().join("credential").display().to_string();
+    server.kubeconfig_with(
+        json!({ "exec": { "apiVersion": "client.authentication.k8s.io/v1", "command": "cat",
+        "args": [file], "interactiveMode": "Never" } }),
+    );
+    let kubeconfig = Some(server.dir().join("kubeconfig"));
+    let access = ClusterAccess { kubeconfig, ..ClusterAccess::default() };
+    let cluster = Clusters::new(std::sync::Arc::new(|_| None)).get(&access).await.unwrap();
+    let mut watched = cluster.watch(APPLICATION, "argocd", keep);
+    until(&mut watched, "mds", "Progressing").await;
+    server.until("a watch is open", |server| server.watches(APPLICATION) == 1);
+    credential("second");
+    server.only_token("second");
+    server.cut();
+    server.put(APPLICATION, "argocd", app("mds", "Healthy"));
+    until(&mut watched, "mds", "Healthy").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_nobody_knows_is_said_and_not_shown() {
     let server = server();
@@ -235,4 +287,25 @@ async fn a_thousand_objects_come_in_pages_and_are_kept_small() {
     let Seen::Object(one) = watched.get("app-0500") else { panic!() };
     assert!(one["status"].get("history").is_none() && one["metadata"].get("managedFields").is_none());
     assert_eq!(server.asked().iter().filter(|asked| asked.verb == "list").count(), 10);
+}
+
+/// From an object changed in the server to whoever waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn news_takes_milliseconds() {
+    let server = server();
+    server.put(APPLICATION, "argocd", app("mds", "0"));
+    let mut watched = cluster(&server).await.watch(APPLICATION, "argocd", keep);
+    until(&mut watched, "mds", "0").await;
+    server.until("a watch is open", |server| server.watches(APPLICATION) == 1);
+    let mut times = Vec::new();
+    for number in 1..=20 {
+        let begun = std::time::Instant::now();
+        server.patch(APPLICATION, "argocd", "mds", &json!({ "status": { "health": format!("n{number}") } }));
+        until(&mut watched, "mds", &format!("n{number}")).await;
+        times.push(begun.elapsed());
+    }
+    times.sort();
+    println!("median {:?}, longest {:?}", times[10], times[19]);
+    // polling would take 2 s
+    assert!(times[10] < Duration::from_secs(1), "{times:?}");
 }

@@ -1,5 +1,7 @@
 //! Gate `kubernetes-job`, against a fake API server; the test plays the Job controller and the kubelet.
 
+mod real;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
