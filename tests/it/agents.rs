@@ -51,6 +51,9 @@ fn agent(world: &World, agent: &str) {
         let agent: toml_edit::Value = agent.parse().unwrap();
         text["environment"]["int"].as_table_mut().unwrap().remove("agent");
         text["environment"]["int"]["agent"] = toml_edit::value(agent);
+        // a busy machine is no failure
+        text["environment"]["int"]["sync_timeout"] = toml_edit::value("60s");
+        text["environment"]["int"]["rollback_timeout"] = toml_edit::value("40s");
     });
 }
 

@@ -222,7 +222,7 @@ fn without_the_right_to_ask_it_waits_for_flux_and_says_so() {
     let bed = bed();
     bed.kube.read().unwrap().deny("patch", "gitrepositories.source.toolkit.fluxcd.io");
     let running = bed.world.datapin(&["deploy", "int", NEW]).spawn();
-    let limit = Duration::from_secs(30);
+    let limit = Duration::from_secs(80);
     bed.world.until("it says so", limit, || running.stdout().contains("cannot be asked to reconcile"));
     // Flux looks by itself
     let revision = format!("main@sha1:{}", bed.world.tip("main"));
