@@ -66,6 +66,11 @@ impl AfterSync {
         futures_util::future::select_all(changes).await;
     }
 
+    /// What people should know of how they are watched; given once.
+    pub fn take_notice(&self) -> Option<String> {
+        self.followings.iter().find_map(workload::Following::take_notice)
+    }
+
     /// Why they are not up; `None` if nothing was found.
     pub async fn cause(&mut self) -> Option<Cause> {
         for following in &mut self.followings {

@@ -41,6 +41,7 @@ pub async fn of(cluster: &Cluster, suspects: &[Suspect]) -> Cause {
         match of_workload(cluster, suspect).await {
             Ok(Some(cause)) => return cause,
             Ok(None) => {}
+            Err(error) if error.is_not_found() => {}
             Err(error) => denied.log = vec![format!("(its pods cannot be looked at: {error})")],
         }
     }

@@ -72,7 +72,8 @@ impl Following {
     /// What people should know of how it is asked; given once.
     pub fn take_notice(&mut self) -> Option<String> {
         match &mut self.how {
-            How::Command(_) | How::Workload(_) => None,
+            How::Command(_) => None,
+            How::Workload(following) => following.take_notice(),
             How::ArgoCd(following) => following.take_notice(),
             How::Flux(following) => following.take_notice(),
         }

@@ -131,6 +131,11 @@ impl Group {
     pub async fn changed(&mut self) {
         self.watched.changed().await;
     }
+
+    /// What people should know of how they are watched; given once.
+    pub fn take_notice(&self) -> Option<String> {
+        self.watched.take_notice()
+    }
 }
 
 /// The first answer of a watch, if it comes in time.

@@ -279,6 +279,14 @@ impl Following {
         }
     }
 
+    /// What people should know of how they are watched; given once.
+    pub fn take_notice(&self) -> Option<String> {
+        let watches = self.watches.as_ref()?;
+        let named = watches.named.as_ref().and_then(|(_, live)| live.take_notice());
+        let groups = watches.labelled.iter().map(|(_, group)| group).chain([&watches.sets, &watches.pods]);
+        named.or_else(|| groups.into_iter().find_map(Group::take_notice))
+    }
+
     /// Log lines and events of the pod that is in trouble.
     pub async fn cause(&mut self) -> Cause {
         let Ok(cluster) = self.agent.cluster().await else { return Cause::default() };

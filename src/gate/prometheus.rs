@@ -115,30 +115,39 @@ impl PrometheusGate {
                 Ok(Answer::Never(why)) => return never(why),
             };
             count.add(sample);
-            if count.bad > self.settings.max_bad {
-                let summary = format!(
-                    "sample {number} of {}: {} is not `{}`{}",
-                    self.samples(),
-                    count.last,
-                    self.settings.condition,
-                    allowed(count.bad, self.settings.max_bad, "bad"),
-                );
-                return Attempt::ended(count.report(Verdict::Failed, summary));
-            }
-            if count.missing > self.settings.max_missing {
-                return self.inconclusive(count, number);
+            if let Some(attempt) = self.lost(count, number) {
+                return attempt;
             }
         }
+        self.lasted(count)
+    }
+
+    /// More bad or missing samples than are allowed.
+    fn lost(&self, count: &Count, number: u128) -> Option<Attempt> {
+        if count.bad > self.settings.max_bad {
+            let summary = format!(
+                "sample {number} of {}: {} is not `{}`{}",
+                self.samples(),
+                count.last,
+                self.settings.condition,
+                allowed(count.bad, self.settings.max_bad, "bad"),
+            );
+            return Some(Attempt::ended(count.report(Verdict::Failed, summary)));
+        }
+        (count.missing > self.settings.max_missing).then(|| self.inconclusive(count, number))
+    }
+
+    /// All samples were taken, and not too many were bad or missing.
+    fn lasted(&self, count: &Count) -> Attempt {
         if count.good == 0 && count.bad == 0 {
             return self.inconclusive(count, self.samples());
         }
+        let good = match count.good {
+            1 => "1 sample satisfies".to_owned(),
+            good => format!("{good} samples satisfy"),
+        };
         let summary = format!(
-            "{} `{}`, last {}{}{}",
-            if count.good == 1 {
-                "1 sample satisfies".to_owned()
-            } else {
-                format!("{} samples satisfy", count.good)
-            },
+            "{good} `{}`, last {}{}{}",
             self.settings.condition,
             count.last,
             other(count.bad, "bad"),

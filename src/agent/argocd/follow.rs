@@ -17,6 +17,8 @@ use crate::repo::CommitId;
 
 /// After this time a comparison is asked for again.
 const AGAIN: Duration = Duration::from_secs(10);
+/// The same where it has moved since.
+const MOVED: Duration = Duration::from_secs(30);
 /// The same where the last one failed.
 const DOUBT: Duration = Duration::from_secs(2);
 
@@ -71,11 +73,16 @@ impl Following {
 
     /// Asks for a comparison if our commit was not seen yet, once and again after some seconds.
     async fn refresh(&mut self, app: &Application, compared: &str) {
-        let pause = if self.seen.doubts() { DOUBT } else { AGAIN };
+        let moved = self.first.as_deref() != Some(compared);
+        let pause = match (self.seen.doubts(), moved) {
+            (true, _) => DOUBT,
+            (false, false) => AGAIN,
+            // it is on its way already, perhaps at a commit after ours
+            (false, true) => MOVED,
+        };
         let is_due = self.refreshed.is_none_or(|refreshed| refreshed.elapsed() >= pause);
         let is_there = compared == self.ask.commit.as_str() && app.spec.source_hydrator.is_none();
-        let moved = self.first.as_deref() != Some(compared) && !self.seen.doubts();
-        if !self.may_refresh || !is_due || is_there || (moved && self.refreshed.is_some()) {
+        if !self.may_refresh || !is_due || is_there {
             return;
         }
         self.refreshed = Some(Instant::now());
@@ -151,7 +158,8 @@ impl Following {
 
     /// What people should know; given once.
     pub fn take_notice(&mut self) -> Option<String> {
-        self.notice.take().or_else(|| self.source.take_notice())
+        let after = || self.after.as_ref().and_then(AfterSync::take_notice);
+        self.notice.take().or_else(|| self.source.take_notice()).or_else(after)
     }
 
     /// Why it is not up: the workload of the Application that has a pod in trouble.

@@ -181,13 +181,6 @@ impl OnServer {
             Err(RestError::Refused { code: 404, .. }) => return Ok(None),
             found => found?,
         };
-        if self.stream.is_none() {
-            let mut path = format!("/api/v1/stream/applications?name={}", client::segment(&self.name));
-            if self.namespace != "argocd" {
-                path = format!("{path}&appNamespace={}", client::segment(&self.namespace));
-            }
-            self.stream = Some(Stream::begin(client.clone(), path));
-        }
         client.read(&object, &self.doing()).map(Some)
     }
 
@@ -195,8 +188,15 @@ impl OnServer {
         format!("read Application {}", self.name)
     }
 
-    /// Returns when the server told something new.
+    /// Returns when the server told something new. The stream begins with the first wait, not with a mere look.
     pub async fn changed(&mut self) {
+        if let (None, Some(client)) = (&self.stream, &self.client) {
+            let mut path = format!("/api/v1/stream/applications?name={}", client::segment(&self.name));
+            if self.namespace != "argocd" {
+                path = format!("{path}&appNamespace={}", client::segment(&self.namespace));
+            }
+            self.stream = Some(Stream::begin(client.clone(), path));
+        }
         match &mut self.stream {
             Some(stream) => stream.changed().await,
             None => std::future::pending().await,

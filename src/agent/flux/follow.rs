@@ -153,8 +153,9 @@ impl Following {
 
     /// What people should know; given once.
     pub fn take_notice(&mut self) -> Option<String> {
-        let watched = || self.kustomization.take_notice();
-        self.notice.take().or_else(watched)
+        let watched = [&self.source, &self.release].into_iter().flatten().chain([&self.kustomization]);
+        let watched = || watched.into_iter().find_map(Watching::take_notice);
+        self.notice.take().or_else(watched).or_else(|| self.after.take_notice())
     }
 
     /// Why it is not up: a workload that the HelmRelease or the Kustomization made, with a pod in trouble.

@@ -115,20 +115,6 @@ impl Template {
         let mut annotations = self.annotations.clone();
         annotations.insert("datapin/version".to_owned(), json!(facts.version));
         annotations.insert("datapin/environments".to_owned(), json!(facts.environment()));
-        let mut spec = self.spec.clone();
-        if afterwards == Afterwards::Deleted && spec["ttlSecondsAfterFinished"].is_null() {
-            spec["ttlSecondsAfterFinished"] = json!(TIME_TO_LIVE);
-        }
-        if spec["activeDeadlineSeconds"].is_null() {
-            spec["activeDeadlineSeconds"] = json!((limit + GRACE).as_secs());
-        }
-        let env = command::variables(gate, facts, attempt);
-        let pod = &mut spec["template"]["spec"];
-        for list in ["initContainers", "containers"] {
-            for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-                add(container, &env);
-            }
-        }
         json!({
             "apiVersion": "batch/v1",
             "kind": "Job",
@@ -136,8 +122,26 @@ impl Template {
                 "name": self.unique(gate, facts, attempt), "namespace": namespace, "labels": labels,
                 "annotations": annotations,
             },
-            "spec": spec,
+            "spec": self.spec(&command::variables(gate, facts, attempt), limit, afterwards),
         })
+    }
+
+    /// The spec with the run's facts, and with an end where it has none of its own.
+    fn spec(&self, env: &[(String, String)], limit: Duration, afterwards: Afterwards) -> Value {
+        let mut spec = self.spec.clone();
+        if afterwards == Afterwards::Deleted && spec["ttlSecondsAfterFinished"].is_null() {
+            spec["ttlSecondsAfterFinished"] = json!(TIME_TO_LIVE);
+        }
+        if spec["activeDeadlineSeconds"].is_null() {
+            spec["activeDeadlineSeconds"] = json!((limit + GRACE).as_secs());
+        }
+        let pod = &mut spec["template"]["spec"];
+        for list in ["initContainers", "containers"] {
+            for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                add(container, env);
+            }
+        }
+        spec
     }
 
     fn unique(&self, gate: &str, facts: &Facts, attempt: u32) -> String {

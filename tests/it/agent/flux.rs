@@ -42,7 +42,9 @@ fn verdicts() {
         for step in &mut row.seen {
             for object in [Some(&mut step.source), Some(&mut step.kustomization), step.release.as_mut()] {
                 let asked = row.token.clone().map(|token| (REQUESTED.to_owned(), token));
-                object.map(|object| object.metadata.annotations.extend(asked));
+                if let Some(object) = object {
+                    object.metadata.annotations.extend(asked);
+                }
             }
             let facts = Facts {
                 source: &step.source,
@@ -55,6 +57,23 @@ fn verdicts() {
         }
         assert_file(&case.with_extension("out"), &said);
     }
+}
+
+/// What is ready before we asked may be so on the revision before ours.
+#[test]
+fn nothing_is_believed_before_the_request_is_sent() {
+    let case = cases("agent/flux", "yaml").into_iter().find(|case| case.ends_with("good.yaml")).unwrap();
+    let row: Row = serde_yaml::from_str(&std::fs::read_to_string(&case).unwrap()).unwrap();
+    let (first, last) = (&row.seen[0], row.seen.last().unwrap());
+    let said = |request: &Request| {
+        let requests = Requests::all(request);
+        let (source, kustomization) = (&last.source, &last.kustomization);
+        let facts = Facts { source, kustomization, release: None, dependencies: &[], requests: &requests };
+        shown(&verdict(&facts))
+    };
+    assert!(said(&Request::Open).contains("has not looked at git yet"), "{}", said(&Request::Open));
+    assert_eq!(said(&Request::Impossible), "aaaaaaaa Synced Healthy: ");
+    assert!(!first.kustomization.has_handled(&Request::Open));
 }
 
 #[derive(Deserialize)]

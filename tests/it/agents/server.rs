@@ -148,7 +148,7 @@ impl Talk {
         if self.object(name).is_none() {
             return denied(stream);
         }
-        if asked.query.get("refresh").is_some() {
+        if asked.query.contains_key("refresh") {
             let annotation = json!({ "argocd.argoproj.io/refresh": "normal" });
             let patch = json!({ "metadata": { "annotations": annotation } });
             self.kube.read().unwrap().patch(APPLICATION, "argocd", name, &patch);
@@ -275,7 +275,9 @@ fn what_never_gets_ready_is_rolled_back_with_its_cause() {
 fn health_from_before_the_sync_is_not_believed() {
     let bed = bed();
     bed.argo.fault("mds", Fault::StaleOn(NEW.to_owned()));
-    bed.world.datapin(&["deploy", "int", NEW]).run().code(10).says("Application mds-int: Degraded");
+    let done =
+        bed.world.datapin(&["deploy", "int", NEW]).run().code(10).says("Application mds-int: Degraded");
+    assert!(!done.stdout.contains("int/mds deployed"), "{}", done.stdout);
 }
 
 #[test]
