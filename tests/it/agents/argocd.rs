@@ -128,6 +128,8 @@ fn a_watch_that_is_cut_and_a_history_that_is_gone_are_no_news() {
     let bed = bed();
     let done = bed.deploy_and(|bed| {
         let kube = bed.kube.read().unwrap();
+        // that of the look before the commit ends
+        kube.until("one watch for all services", |kube| kube.watches(APPLICATION) == 1);
         kube.compact();
         kube.cut();
         bed.heals();
