@@ -1,6 +1,6 @@
 //! What only one agent knows: an apply that fails, a chart that ignores the value.
 
-use crate::bed::bed;
+use crate::bed::{alone, bed};
 use crate::world::{NEW, OLD, World};
 
 /// A version that no label may have, so that the API server refuses the manifest.
@@ -34,7 +34,7 @@ fn argocd_cannot_apply_it() {
     world.under_argocd();
     world.configure(&world.argocd(), pins_the_label);
     let done = world.datapin(&["deploy", "int", NO_LABEL]).run().code(10);
-    done.says("int/mds").says("Invalid value");
+    done.says("mds").says("Invalid value");
     assert_eq!(label(&world), OLD);
     world.application_is_healthy_on("mds", &world.tip());
 }
@@ -48,7 +48,7 @@ fn argocd_tries_again_to_apply_it() {
     world.configure(&world.argocd(), pins_the_label);
     let done = world.datapin(&["deploy", "int", NO_LABEL]).run();
     assert!(done.took.as_secs() < 150, "{:?}", done.took);
-    done.says("int/mds").says("Invalid value");
+    done.says("mds").says("Invalid value");
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn flux_cannot_apply_it() {
     world.under_flux();
     world.configure(&world.flux(), pins_the_label);
     let done = world.datapin(&["deploy", "int", NO_LABEL]).run().code(10);
-    done.says("int/mds").says("Invalid value");
+    done.says("mds").says("Invalid value");
     assert_eq!(label(&world), OLD);
     world.flux_is_ready_on("mds", &world.tip());
 }
@@ -72,7 +72,7 @@ fn a_helm_release_of_flux() {
     world.datapin(&["deploy", "int", NEW]).run().code(0);
     assert_eq!(world.running("remo"), [NEW]);
     let done = world.datapin(&["deploy", "int", "2026.11.23-2.crashloop"]).run().code(10);
-    done.says("int/remo").says("CrashLoopBackOff");
+    done.says("remo").says("CrashLoopBackOff");
     world.settles_on("remo", NEW);
 }
 
@@ -87,7 +87,7 @@ fn the_sample_under_argocd_by_helmfile() {
         assert_eq!(world.running(service), [NEW], "{service}");
     }
     let done = world.datapin(&["deploy", "int", "2026.11.23-2.crashloop.kv"]).run().code(10);
-    done.says("int/kv").says("CrashLoopBackOff");
+    done.says("kv").says("CrashLoopBackOff");
     for service in ["mds", "fbv", "kv", "remo"] {
         world.settles_on(service, NEW);
     }
@@ -109,4 +109,22 @@ fn a_chart_that_ignores_the_value() {
     world.configure(&world.argocd(), |text| text);
     world.datapin(&["deploy", "int", NEW]).run().code(0);
     assert_eq!(world.running("mds"), [OLD], "verified without the proof, with the old data");
+}
+
+/// Everybody loses the connection, and the run goes on.
+#[test]
+#[ignore = "needs the real cluster: see README"]
+fn the_api_server_is_away_for_a_while() {
+    let _alone = alone();
+    let world = World::plain_alone("api-server", &["mds", "fbv"]);
+    world.under_argocd();
+    world.configure(&world.argocd(), |text| text);
+    let slow = "2026.11.23-8.slow";
+    let run = world.datapin(&["deploy", "int", slow]).spawn();
+    world.is_pinned("mds", slow);
+    let held = bed().hold_down("kube-apiserver");
+    run.says("kube"); // it says that it lost sight of the cluster
+    drop(held);
+    run.wait().code(0).says("verified");
+    world.settles_on("mds", slow);
 }

@@ -11,5 +11,6 @@ mod agents;
 mod bed;
 mod bot;
 mod failures;
+mod rights;
 mod shows;
 mod world;
