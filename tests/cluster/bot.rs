@@ -36,12 +36,6 @@ impl Bot {
         Self { command, what: args.join(" "), out }
     }
 
-    /// With a variable.
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.command.env(name, value);
-        self
-    }
-
     /// Runs it to its end.
     #[track_caller]
     pub fn run(self) -> Done {
