@@ -1,21 +1,43 @@
 //! GitOps agents: what they say about a service after a commit.
 //!
 //! An [`Agent`] is asked a [`Question`] again and again and answers with an [`Observation`];
-//! [`wait`] says what follows from a row of them.
+//! [`wait`] says what follows from a row of them. [`Agent::follow`] does the asking for one service: it knows
+//! when asking again is worth it. [`Agent::ready`] says before the first write what would stand in the way.
 
+mod after;
 mod answer;
+pub mod argocd;
+pub mod cause;
+mod error;
+pub mod flux;
+mod follow;
+pub mod kinds;
+mod live;
+mod readiness;
+pub mod repository;
 pub mod wait;
+pub mod workload;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::cluster::{Clusters, Right};
 use crate::config;
-use crate::process::{self, Ended, ProcessError, Program};
+use crate::process::{self, Ended, Program};
 use crate::repo::CommitId;
 
 pub use answer::{BadAnswer, read};
+pub use argocd::ArgoCdAgent;
+pub use error::ObservationError;
+pub use flux::FluxAgent;
+pub use follow::Following;
+pub use readiness::Finding;
+pub use repository::Repository;
+pub use workload::WorkloadAgent;
+
+use workload::Need;
 
 /// Bytes of an answer that are kept; a longer one is no answer.
 const KEEP: usize = 1024 * 1024;
@@ -89,54 +111,37 @@ pub struct Observation {
     pub log: Vec<String>,
 }
 
-/// Why an agent's word could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ObservationError {
-    /// Its program could not be run.
-    #[error("the agent could not be asked: {0}")]
-    Program(#[from] ProcessError),
-    /// Its program failed.
-    #[error("agent `{program}` ended with exit code {code}; an answer needs 0{}", complaint(stderr))]
-    Exit {
-        /// Program.
-        program: String,
-        /// Exit code.
-        code: i32,
-        /// The end of its complaints.
-        stderr: Vec<String>,
-    },
-    /// Its program was killed.
-    #[error("agent `{program}` was ended by signal {signal}{}", complaint(stderr))]
-    Signal {
-        /// Program.
-        program: String,
-        /// Number of the signal.
-        signal: i32,
-        /// The end of its complaints.
-        stderr: Vec<String>,
-    },
-    /// Its program took too long.
-    #[error(
-        "agent `{program}` gave no answer within {after:?}; raise the agent's `timeout` if it needs longer"
-    )]
-    TimedOut {
-        /// Program.
-        program: String,
-        /// How long it had.
-        after: Duration,
-    },
-    /// What it printed is no answer.
-    #[error("agent `{program}`: {source}")]
-    Answer {
-        /// Program.
-        program: String,
-        /// Why not.
-        source: BadAnswer,
-    },
+impl Question {
+    /// A question before there is a commit: its id is all zeros, as git says "none".
+    pub fn of_no_commit(environment: &str, service: &str, dataset: &str, version: &str) -> Self {
+        Self {
+            environment: environment.to_owned(),
+            service: service.to_owned(),
+            dataset: dataset.to_owned(),
+            version: version.to_owned(),
+            commit: CommitId::none(),
+            pins: Vec::new(),
+        }
+    }
+
+    /// What the service's pins hold at that commit; the version where it has none.
+    pub fn values(&self) -> Vec<String> {
+        let mut values: Vec<String> = self.pins.iter().map(|pin| pin.value.clone()).collect();
+        values.sort();
+        values.dedup();
+        if values.is_empty() { vec![self.version.clone()] } else { values }
+    }
 }
 
-fn complaint(stderr: &[String]) -> String {
-    if stderr.is_empty() { String::new() } else { format!(": {}", stderr.join(" / ")) }
+/// What an agent is asked about, and with what.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Environment.
+    pub environment: String,
+    /// The repository and branch that are pushed to.
+    pub repository: Repository,
+    /// Connections to clusters.
+    pub clusters: Clusters,
 }
 
 /// An agent of one environment.
@@ -144,53 +149,111 @@ fn complaint(stderr: &[String]) -> String {
 pub enum Agent {
     /// A program that is asked.
     Command(CommandAgent),
+    /// Argo CD.
+    ArgoCd(ArgoCdAgent),
+    /// Flux.
+    Flux(FluxAgent),
+    /// What running pods carry.
+    Workload {
+        /// Which.
+        agent: WorkloadAgent,
+        /// Pause between two looks where nothing is told by itself.
+        interval: Duration,
+    },
 }
 
 impl Agent {
-    /// The agent of an environment. `lookup` reads the environment variables that it gets; `own` is the
+    /// The agent of an environment. `lookup` reads the environment variables that a program gets; `own` is the
     /// running program, which the command name `datapin` stands for.
     pub fn from_config(
         agent: &config::Agent,
-        environment: &str,
+        surroundings: Surroundings,
         lookup: impl Fn(&str) -> Option<String>,
         own: &Path,
     ) -> Self {
-        let config::Agent::Command { command, interval, timeout, pass } = agent;
-        Agent::Command(CommandAgent {
-            command: command.clone(),
-            environment: environment.to_owned(),
-            interval: *interval,
-            timeout: *timeout,
-            env: process::base_env(pass, lookup),
-            own: own.to_owned(),
-        })
+        match agent {
+            config::Agent::Command { command, interval, timeout, pass } => Agent::Command(CommandAgent {
+                command: command.clone(),
+                environment: surroundings.environment,
+                interval: *interval,
+                timeout: *timeout,
+                env: process::base_env(pass, lookup),
+                own: own.to_owned(),
+            }),
+            config::Agent::ArgoCd(settings) => Agent::ArgoCd(ArgoCdAgent::new(settings, surroundings)),
+            config::Agent::Flux(settings) => Agent::Flux(FluxAgent::new(settings, surroundings)),
+            config::Agent::Workload { workload, interval } => Agent::Workload {
+                agent: WorkloadAgent::new(workload, surroundings, &workload.access),
+                interval: *interval,
+            },
+        }
     }
 
-    /// Whether its program is there.
-    ///
-    /// # Errors
-    /// It is not: nobody should begin what it would have to watch.
-    pub fn findable(&self) -> Result<(), ProcessError> {
-        let Agent::Command(agent) = self;
-        process::fill_all(&agent.command, &[], &agent.own)
-            .first()
-            .map_or(Err(ProcessError::Empty), |program| process::findable(program, &agent.env))
-    }
-
-    /// Pause between two questions.
+    /// Pause between two questions where nothing is told by itself.
     pub fn interval(&self) -> Duration {
-        let Agent::Command(agent) = self;
-        agent.interval
+        match self {
+            Agent::Command(agent) => agent.interval,
+            Agent::ArgoCd(agent) => agent.interval(),
+            Agent::Flux(agent) => agent.interval(),
+            Agent::Workload { interval, .. } => *interval,
+        }
     }
 
-    /// What the agent says now. Dropping the future stops the asking.
-    ///
-    /// # Errors
-    /// When its word could not be had: that says nothing about the service.
-    pub async fn observe(&self, question: &Question) -> Result<Observation, ObservationError> {
-        let Agent::Command(agent) = self;
-        agent.observe(question).await
+    /// Observation errors in a row that end the wait of a deployment. A cluster's API is away for a minute when
+    /// it is upgraded; a program that fails stays broken.
+    pub fn patience(&self) -> u32 {
+        const PROGRAM: u32 = 5;
+        const AWAY: Duration = Duration::from_mins(2);
+        match self {
+            Agent::Command(_) => PROGRAM,
+            Agent::ArgoCd(_) | Agent::Flux(_) | Agent::Workload { .. } => {
+                let rounds = AWAY.as_millis() / self.interval().as_millis().max(1);
+                u32::try_from(rounds).unwrap_or(u32::MAX).max(PROGRAM)
+            }
+        }
     }
+
+    /// The wait for one service, not begun yet.
+    pub fn follow(&self, question: Question) -> Following {
+        Following::new(self, question)
+    }
+
+    /// What stands in the way of deploying these services; `files` are those that a commit would change for
+    /// each. Only reads.
+    pub async fn ready(&self, wants: &[Want]) -> Vec<Finding> {
+        match self {
+            Agent::Command(agent) => agent.findable().err().into_iter().map(Finding::Wrong).collect(),
+            Agent::ArgoCd(agent) => agent.ready(wants).await,
+            Agent::Flux(agent) => agent.ready(wants).await,
+            Agent::Workload { agent, .. } => {
+                let all = wants.iter().map(|want| agent.ready(&want.question, "default", Need::Itself));
+                futures_util::future::join_all(all).await.into_iter().flatten().collect()
+            }
+        }
+    }
+
+    /// How the cluster is reached, and the rights that are needed in it to wait for these services, by cluster.
+    pub fn rights(&self, wants: &[Want]) -> Vec<(config::ClusterAccess, Vec<Right>)> {
+        match self {
+            Agent::Command(_) => Vec::new(),
+            Agent::ArgoCd(agent) => agent.rights(wants),
+            Agent::Flux(agent) => agent.rights(wants),
+            Agent::Workload { agent, .. } => {
+                let of =
+                    |want: &Want| agent.rights(&want.question.service, &want.question.dataset, "default");
+                vec![(agent.access().clone(), wants.iter().flat_map(of).collect())]
+            }
+        }
+    }
+}
+
+/// A service that is going to be deployed.
+#[derive(Debug, Clone)]
+pub struct Want {
+    /// What is going to be asked; its commit is the tip as it is now.
+    pub question: Question,
+    /// Files that the commit may change for it.
+    pub files: Vec<String>,
 }
 
 /// A program that is asked once per service and interval: question on stdin, answer on stdout, both JSON.
@@ -212,7 +275,20 @@ struct Asked<'a> {
 }
 
 impl CommandAgent {
-    async fn observe(&self, question: &Question) -> Result<Observation, ObservationError> {
+    /// Whether its program is there: nobody should begin what it would have to watch.
+    fn findable(&self) -> Result<(), String> {
+        let argv = process::fill_all(&self.command, &[], &self.own);
+        let found = argv
+            .first()
+            .map_or(Err(process::ProcessError::Empty), |program| process::findable(program, &self.env));
+        found.map_err(|error| error.to_string())
+    }
+
+    /// What it says now. Dropping the future stops the asking.
+    ///
+    /// # Errors
+    /// When its word could not be had: that says nothing about the service.
+    pub async fn observe(&self, question: &Question) -> Result<Observation, ObservationError> {
         let argv = self.argv(question);
         let finished = process::run(Program {
             argv: &argv,

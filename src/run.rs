@@ -21,6 +21,7 @@ pub mod journal;
 pub mod message;
 pub mod order;
 pub mod outside;
+pub mod ready;
 pub mod reconcile;
 pub mod resume;
 pub mod step;
@@ -43,6 +44,7 @@ use context::Context;
 use driver::{Driver, Halt};
 use journal::{Journal, Lost};
 use order::Order;
+use ready::Needs;
 use wait::{Line, Turn};
 
 /// Deploys a version through a pipeline: enters the queue, waits, and drives the run to its end.
@@ -60,7 +62,8 @@ pub async fn deploy(
     let stages = &pipeline.stages;
     let environments: Vec<String> = stages.iter().flat_map(|stage| stage.environments.clone()).collect();
     let gates: Vec<String> = stages.iter().flat_map(|stage| stage.gates.clone()).collect();
-    context.programs(&environments, &gates).map_err(RunError::Usage)?;
+    let needs = Needs { environments: &environments, dataset: &pipeline.dataset, version, gates: &gates };
+    ready::ready(context, &needs).await?;
     let order = Order::deployment(&pipeline, version, set);
     let settings = context.config.queue_of(&pipeline);
     let seen = store.read().await?;
@@ -118,7 +121,13 @@ pub struct RollbackOrder {
 pub async fn rollback(context: &Context, asked: RollbackOrder) -> Result<Outcome, RunError> {
     let environment = context.config.environment(&asked.environment)?;
     let dataset = dataset_of(context, &asked.environment, asked.dataset.as_deref())?;
-    context.programs(std::slice::from_ref(&asked.environment), &[]).map_err(RunError::Usage)?;
+    let needs = Needs {
+        environments: std::slice::from_ref(&asked.environment),
+        dataset: &dataset,
+        version: asked.to.as_deref().unwrap_or_default(),
+        gates: &[],
+    };
+    ready::ready(context, &needs).await?;
     let store = context.queue_store(&environment.queue);
     let mut order =
         Order::rollback(&asked.environment, &dataset, asked.to.clone(), asked.reject, asked.frozen);

@@ -57,6 +57,8 @@ pub enum Progress {
 #[derive(Debug, Clone)]
 pub struct Watch {
     mode: Mode,
+    /// Observation errors in a row that end the wait of a deployment.
+    patience: u32,
     /// Observation errors in a row.
     errors: u32,
     /// Failed syncs in a row; an observation error says nothing about them.
@@ -64,15 +66,15 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A wait that has seen nothing yet.
-    pub fn new(mode: Mode) -> Self {
-        Self { mode, errors: 0, failures: 0 }
+    /// A wait that has seen nothing yet, and that so many observation errors in a row end.
+    pub fn new(mode: Mode, patience: u32) -> Self {
+        Self { mode, patience, errors: 0, failures: 0 }
     }
 
     /// What follows from the next observation.
     ///
     /// Rules of a deployment: a failed sync or a degraded service of *our* commit fails it at once, and so do
-    /// five observation errors in a row. A failed sync that names no revision may be an older one's and has
+    /// too many observation errors in a row. A failed sync that names no revision may be an older one's and has
     /// to be seen five times in a row; one that names a revision before ours says nothing. A rollback fails
     /// only by five failed syncs of our commit in a row, else at the caller's timeout.
     pub fn next(&mut self, observed: Result<(Observation, Relation), ObservationError>) -> Progress {
@@ -97,7 +99,7 @@ impl Watch {
     fn not_seen(&mut self, error: &ObservationError) -> Progress {
         self.errors += 1;
         match self.mode {
-            Mode::Deploy if self.errors >= ROW => Progress::Failed {
+            Mode::Deploy if self.errors >= self.patience => Progress::Failed {
                 reason: format!("{error} ({} times in a row)", self.errors),
                 log: Vec::new(),
             },

@@ -9,6 +9,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{Common, Output};
+use crate::cluster::Clusters;
 use crate::config::{self, Config, ConfigErrors};
 use crate::exit::Exit;
 use crate::notify::{Notifier, NotifyError};
@@ -152,6 +153,7 @@ pub fn context(
         notifier: Arc::new(notifier),
         events,
         signals,
+        clusters: Clusters::new(Arc::new(variable)),
         lookup: Arc::new(variable),
         own: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("datapin")),
         config: Arc::new(config),

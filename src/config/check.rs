@@ -8,6 +8,7 @@ use super::error::Problem;
 use super::raw::Spans;
 use super::{Config, Pipeline};
 
+mod agents;
 mod gates;
 mod pins;
 mod queues;
@@ -21,6 +22,7 @@ pub(super) fn check(config: &Config, spans: &Spans) -> Vec<(Range<usize>, Proble
     let mut check = Check { config, spans, problems: Vec::new() };
     check.references();
     check.pipelines();
+    check.agents();
     check.gates();
     check.pins();
     check.queues();

@@ -46,6 +46,9 @@ pub(super) fn check(form: Form, text: &str, spot: Spot<'_>) -> Option<Finding> {
         Form::Template(known) => {
             template::misspelt(text, known).map(|(fault, range)| brace(fault, range, known, spot))
         }
+        Form::Filled(known) => strict(text, known, spot).or_else(|| control_character(text, spot)),
+        Form::Resource => strict(text, PIN_PLACEHOLDERS, spot).or_else(|| resource_fault(text, spot)),
+        Form::Selector => strict(text, PIN_PLACEHOLDERS, spot).or_else(|| selector_fault(text, spot)),
         Form::PinFile => pin_file(text, spot),
         Form::PinPath => pin_path(text, spot),
         Form::Settable => settable_fault(text, spot),
@@ -228,6 +231,25 @@ fn settable_fault(text: &str, spot: Spot<'_>) -> Option<Finding> {
 pub(super) fn settable(text: &str) -> Option<Settable> {
     let (service, path) = text.split_once(':')?;
     Some(Settable { service: service.to_owned(), path: path.parse().ok()? })
+}
+
+/// `kind/name` taken apart: the kind as a manifest names it.
+pub(super) fn resource(text: &str) -> Option<(String, String)> {
+    let (kind, name) = text.split_once('/')?;
+    let kind = crate::agent::kinds::workload(kind)?;
+    let good = !name.is_empty() && !name.contains('/') && !name.contains(char::is_whitespace);
+    good.then(|| (kind.kind.to_owned(), name.to_owned()))
+}
+
+fn resource_fault(text: &str, spot: Spot<'_>) -> Option<Finding> {
+    let place = spot.place.to_owned();
+    resource(text).is_none().then(|| (Problem::BadResource { text: text.to_owned(), place }, None))
+}
+
+fn selector_fault(text: &str, spot: Spot<'_>) -> Option<Finding> {
+    let error = template::stand_in(text).parse::<crate::cluster::Labels>().err()?;
+    let (text, place, reason) = (text.to_owned(), spot.place.to_owned(), error.to_string());
+    whole(Problem::BadSelector { text, place, reason })
 }
 
 fn variable(text: &str, spot: Spot<'_>) -> Option<Finding> {

@@ -54,6 +54,12 @@ pub(super) enum Form {
     Duration,
     /// Text in which some placeholders are filled in.
     Template(&'static [&'static str]),
+    /// Text in which every brace is one of these placeholders.
+    Filled(&'static [&'static str]),
+    /// `kind/name` of a workload.
+    Resource,
+    /// A label selector.
+    Selector,
     /// File of a pin.
     PinFile,
     /// Path of a pin.

@@ -1,13 +1,16 @@
 //! From the file to a [`Config`].
 
+mod agents;
+mod clusters;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::error::{ConfigErrors, Problem};
 use super::raw::{Fields, Reading, Spans, read};
 use super::{
-    Agent, Config, Credential, Dataset, Environment, Gate, GateKind, Notify, OnNewer, PinTemplate, Pipeline,
-    Queue, Repository, Requirement, RocketChat, Sharing, Signing, Source, Stage, check, form,
+    Config, Credential, Dataset, Environment, Gate, GateKind, Notify, OnNewer, PinTemplate, Pipeline, Queue,
+    Repository, Requirement, RocketChat, Sharing, Signing, Source, Stage, check, form,
 };
 use crate::values::DocumentSelector;
 
@@ -17,8 +20,6 @@ const LARGEST: usize = 1024 * 1024;
 const ANY_VERSION: &str = r"[A-Za-z0-9][A-Za-z0-9._+-]*";
 
 const SYNC_TIMEOUT: Duration = Duration::from_mins(15);
-const AGENT_INTERVAL: Duration = Duration::from_secs(2);
-const AGENT_TIMEOUT: Duration = Duration::from_secs(10);
 const GATE_TIMEOUT: Duration = Duration::from_mins(30);
 const GATE_RETRIES: u32 = 2;
 const QUEUE_BRANCH: &str = "datapin/queue";
@@ -141,23 +142,11 @@ fn environment(name: &str, fields: &Fields) -> Option<Environment> {
         name: name.to_owned(),
         branch: fields.text("branch"),
         services: fields.texts("services"),
-        agent: agent(fields.table("agent")?)?,
+        agent: agents::agent(fields.table("agent")?)?,
         sync_timeout,
         rollback_timeout: fields.time("rollback_timeout").unwrap_or(sync_timeout),
         queue: fields.text("queue").unwrap_or_else(|| "default".to_owned()),
     })
-}
-
-fn agent(fields: &Fields) -> Option<Agent> {
-    match fields.kind()? {
-        "command" => Some(Agent::Command {
-            command: fields.texts("command")?,
-            interval: fields.time("interval").unwrap_or(AGENT_INTERVAL),
-            timeout: fields.time("timeout").unwrap_or(AGENT_TIMEOUT),
-            pass: fields.texts("pass").unwrap_or_default(),
-        }),
-        _ => None,
-    }
 }
 
 fn gate(name: &str, fields: &Fields) -> Option<Gate> {

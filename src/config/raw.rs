@@ -127,6 +127,8 @@ pub(super) struct Spans {
     by_address: BTreeMap<String, Range<usize>>,
     /// Names of named tables (`gate`), broken ones too, so that one error does not bring others.
     declared: BTreeMap<&'static str, BTreeSet<String>>,
+    /// Kinds of tables that have one.
+    kinds: BTreeMap<String, &'static str>,
 }
 
 impl Spans {
@@ -136,6 +138,15 @@ impl Spans {
 
     fn declare(&mut self, key: &'static str, name: &str) {
         self.declared.entry(key).or_default().insert(name.to_owned());
+    }
+
+    fn set_kind(&mut self, address: &str, kind: &'static str) {
+        self.kinds.insert(address.to_owned(), kind);
+    }
+
+    /// The kind of the table at `address`, if it has a good one.
+    pub(super) fn kind(&self, address: &str) -> Option<&'static str> {
+        self.kinds.get(address).copied()
     }
 
     /// The place of `address`, else of the nearest table around it.

@@ -12,7 +12,7 @@ pub(super) fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
 }
 
 /// Help lines: the nearest name if there is one, else all of them.
-pub(super) fn suggest(name: &str, known: &[String], title: &str) -> Vec<String> {
+pub(crate) fn suggest(name: &str, known: &[String], title: &str) -> Vec<String> {
     match nearest(name, known) {
         Some(near) if known.len() <= 1 => vec![format!("did you mean `{near}`?")],
         Some(near) => vec![format!("did you mean `{near}`?"), list(title, known)],

@@ -16,6 +16,11 @@ pub struct CommitId(String);
 pub struct NotACommitId(String);
 
 impl CommitId {
+    /// No commit: all zeros, as git writes it.
+    pub fn none() -> Self {
+        Self("0".repeat(40))
+    }
+
     /// The 40 digits.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Repository, Surroundings};
+use crate::cluster::Clusters;
 use crate::config::Config;
 use crate::event::{Event, Level, What};
 use crate::gate::GateRunner;
@@ -42,6 +43,8 @@ pub struct Context {
     pub events: Events,
     /// Signals that came in.
     pub signals: Signals,
+    /// Connections to clusters, shared by everything in this process.
+    pub clusters: Clusters,
     /// Environment variables, for agents and gates.
     pub lookup: Lookup,
     /// This program.
@@ -107,7 +110,13 @@ impl Context {
     /// The agent of an environment; `None` if the configuration does not know it.
     pub fn agent(&self, environment: &str) -> Option<Agent> {
         let known = self.config.environments.get(environment)?;
-        Some(Agent::from_config(&known.agent, environment, |name| (self.lookup)(name), &self.own))
+        let branch = self.config.branch_of(environment).unwrap_or(&self.default_branch);
+        let surroundings = Surroundings {
+            environment: environment.to_owned(),
+            repository: Repository::new(&self.identity, branch, &self.default_branch),
+            clusters: self.clusters.clone(),
+        };
+        Some(Agent::from_config(&known.agent, surroundings, |name| (self.lookup)(name), &self.own))
     }
 
     /// The gates of that name, ready to run.
@@ -117,21 +126,6 @@ impl Context {
             .filter_map(|name| self.config.gates.get(name))
             .map(|gate| GateRunner::from_config(gate, |name| (self.lookup)(name), &self.own))
             .collect()
-    }
-
-    /// Whether the programs are there that a run of these environments and gates would need.
-    ///
-    /// # Errors
-    /// The first that is not, in words.
-    pub fn programs(&self, environments: &[String], gates: &[String]) -> Result<(), String> {
-        for name in environments {
-            let found = self.agent(name).map_or(Ok(()), |agent| agent.findable());
-            found.map_err(|error| format!("the agent of environment `{name}`: {error}"))?;
-        }
-        for gate in self.gates(gates).map_err(|error| error.to_string())? {
-            gate.findable().map_err(|error| format!("gate `{}`: {error}", gate.name()))?;
-        }
-        Ok(())
     }
 
     /// The queue of that name in the configuration.

@@ -22,6 +22,9 @@ pub enum RunError {
     /// It is not allowed now.
     #[error("{0}")]
     NotAllowed(String),
+    /// An agent could not be asked.
+    #[error("{0}")]
+    Unreachable(String),
     /// Nothing could be planned.
     #[error(transparent)]
     Outside(#[from] OutsideError),
@@ -68,6 +71,7 @@ impl RunError {
         match self {
             RunError::Unknown(_) | RunError::Usage(_) => Exit::Usage,
             RunError::NotAllowed(_) => Exit::NotAllowed,
+            RunError::Unreachable(_) => Exit::Unreachable,
             RunError::Outside(OutsideError::Plan(PlanError::Files {
                 source: FilesError::Repo(error),
                 ..

@@ -10,12 +10,15 @@ use tokio::time::Instant;
 use super::context::Context;
 use super::journal::Journal;
 use crate::agent::wait::{Mode, Progress, Relation, Watch};
-use crate::agent::{Agent, PinFact, Question};
+use crate::agent::{Agent, Following, Observation, ObservationError, PinFact, Question};
 use crate::config::Place;
-use crate::event::What;
+use crate::event::{Level, What};
 use crate::plan::{Files, FilesError};
 use crate::queue::{EnvironmentPart, ServiceState, blocking};
 use crate::repo::{Ancestry, CommitId, Repo};
+
+/// Even at the limit, another look is not taken at once.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// What is waited for in one environment.
 #[derive(Debug, Clone)]
@@ -182,17 +185,19 @@ struct Wait {
 impl Wait {
     async fn run(self) -> Ended {
         let begun = Instant::now();
-        let mut watch = Watch::new(self.mode);
+        let mut watch = Watch::new(self.mode, self.agent.patience());
+        let mut following = self.agent.follow(self.question());
         let mut last = "nothing yet".to_owned();
         let how = loop {
-            let observed = self.observe().await;
+            let observed = self.observe(&mut following).await;
+            let answered = observed.is_ok();
+            if let Some(notice) = following.take_notice() {
+                self.context.events.note(&self.journal.run(), Level::Warning, notice);
+            }
             match watch.next(observed) {
                 Progress::Done => break How::Up,
                 Progress::Superseded { by } => break How::Superseded { by },
-                Progress::Failed { reason, log } => {
-                    self.tell(self.bad(), &reason, &log);
-                    break How::Failed { reason };
-                }
+                Progress::Failed { reason, log } => break self.failed(&mut following, reason, log).await,
                 Progress::Waiting { reason } => {
                     if reason != last {
                         self.tell(self.moving(), &reason, &[]);
@@ -200,12 +205,18 @@ impl Wait {
                     last = reason;
                 }
             }
-            if begun.elapsed() >= self.awaited.limit {
+            let Some(left) = self.awaited.limit.checked_sub(begun.elapsed()) else {
                 let reason = format!("not up within {:?}; last seen: {last}", self.awaited.limit);
-                self.tell(self.bad(), &reason, &[]);
-                break How::Failed { reason };
-            }
-            tokio::time::sleep(self.agent.interval()).await;
+                break self.failed(&mut following, reason, Vec::new()).await;
+            };
+            let news = async {
+                match answered {
+                    true => following.changed().await,
+                    false => following.pause().await,
+                }
+            };
+            // the limit is looked at above
+            let _ = tokio::time::timeout(left.max(SHORTEST), news).await;
         };
         match &how {
             How::Up => self.tell(self.good(), "", &[]),
@@ -215,8 +226,18 @@ impl Wait {
         Ended { environment: self.awaited.environment, service: self.service, how }
     }
 
-    async fn observe(&self) -> Result<(crate::agent::Observation, Relation), crate::agent::ObservationError> {
-        let question = Question {
+    /// Says that the service did not come up, with everything that is known of why.
+    async fn failed(&self, following: &mut Following, reason: String, mut log: Vec<String>) -> How {
+        let cause = following.cause().await;
+        let known = cause.reason.is_empty() || reason.contains(&cause.reason);
+        let reason = if known { reason } else { format!("{reason}; {}", cause.reason) };
+        log.extend(cause.log);
+        self.tell(self.bad(), &reason, &log);
+        How::Failed { reason }
+    }
+
+    fn question(&self) -> Question {
+        Question {
             environment: self.awaited.environment.clone(),
             service: self.service.clone(),
             dataset: self.awaited.dataset.clone(),
@@ -231,8 +252,11 @@ impl Wait {
                     value: text.clone(),
                 })
                 .collect(),
-        };
-        let seen = self.agent.observe(&question).await?;
+        }
+    }
+
+    async fn observe(&self, following: &mut Following) -> Result<(Observation, Relation), ObservationError> {
+        let seen = following.observe().await?;
         let relation = match &seen.revision {
             None => Relation::Before,
             Some(revision) => self.relations.of(revision, &self.service, &self.values).await,

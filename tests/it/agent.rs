@@ -1,12 +1,16 @@
 //! Agents: real programs that are asked, their answers, and what follows from a row of them.
 #![allow(clippy::unwrap_used)]
 
+mod argocd;
+mod flux;
 mod wait;
+mod workload;
 
 use std::path::Path;
 use std::time::Duration;
 
-use datapin::agent::{Agent, Observation, ObservationError, PinFact, Question};
+use datapin::agent::{Agent, Finding, Observation, ObservationError, PinFact, Question, Repository, Surroundings};
+use datapin::cluster::Clusters;
 use datapin::config;
 
 use crate::gate::{assert_file, cases, commit, lookup, script, words};
@@ -33,11 +37,19 @@ fn agent(argv: &[&str], timeout: Duration) -> Agent {
         timeout,
         pass: Vec::new(),
     };
-    Agent::from_config(&config, "int", lookup, Path::new("/opt/datapin"))
+    Agent::from_config(&config, surroundings(), lookup, Path::new("/opt/datapin"))
+}
+
+pub(crate) fn surroundings() -> Surroundings {
+    Surroundings {
+        environment: "int".to_owned(),
+        repository: Repository::new("gitlab.example.org/data/environments", "main", "main"),
+        clusters: Clusters::new(std::sync::Arc::new(lookup)),
+    }
 }
 
 async fn ask(argv: &[&str]) -> Result<Observation, ObservationError> {
-    agent(argv, Duration::from_secs(30)).observe(&question()).await
+    agent(argv, Duration::from_secs(30)).follow(question()).observe().await
 }
 
 #[tokio::test]
@@ -91,7 +103,8 @@ async fn failures_are_told_apart() {
     ] {
         messages += &format!("{}\n", ask(&["sh", "-c", body]).await.unwrap_err());
     }
-    let late = agent(&["sh", "-c", "sleep 300"], Duration::from_millis(200)).observe(&question()).await;
+    let late =
+        agent(&["sh", "-c", "sleep 300"], Duration::from_millis(200)).follow(question()).observe().await;
     messages += &format!("{}\n", late.unwrap_err());
     messages += &format!("{}\n", ask(&["/no/such/agent"]).await.unwrap_err());
     assert_file(
@@ -105,4 +118,21 @@ async fn datapin_is_the_running_program() {
     let error = ask(&["datapin", "demo"]).await.unwrap_err();
     assert!(error.to_string().contains("/opt/datapin"), "{error}");
     assert_eq!(agent(&["x"], Duration::ZERO).interval(), Duration::from_secs(2));
+}
+
+/// An observation in one line.
+fn shown(seen: &Observation) -> String {
+    let revision = seen.revision.as_ref().map_or("none", |revision| revision.short());
+    format!("{revision} {:?} {:?}: {}", seen.sync, seen.health, seen.reason)
+}
+
+/// Findings, one a line.
+fn found(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| match finding {
+        Finding::Wrong(text) => format!("wrong: {text}\n"),
+        Finding::Held(text) => format!("held: {text}\n"),
+        Finding::Unreachable(text) => format!("unreachable: {text}\n"),
+        Finding::Warning(text) => format!("warning: {text}\n"),
+    };
+    if findings.is_empty() { "ready\n".to_owned() } else { findings.iter().map(line).collect() }
 }

@@ -99,6 +99,14 @@ pub enum Problem {
     BadFile { file: String, place: String, fault: FileFault },
     #[error("`{path}` {place} is no path: {reason}")]
     BadPath { path: String, place: String, reason: String },
+    #[error("`{text}` {place} is no workload")]
+    BadResource { text: String, place: String },
+    #[error("`{text}` {place} selects nothing: {reason}")]
+    BadSelector { text: String, place: String, reason: String },
+    #[error("an agent of kind `workload` {place} knows no commit, so it needs `proof`")]
+    ProofMissing { place: String },
+    #[error("services {services} are the same {object}, with different pins")]
+    SameObject { services: String, object: String },
     #[error("`{text}` {place} is not `service:path`")]
     BadSettable { text: String, place: String },
     #[error("unknown {what} `{name}` {place}")]
@@ -193,6 +201,17 @@ impl Problem {
                 "dot-separated keys; `\"a.b\"` quotes one, `[0]` is an index, `[name=DATA_VERSION]` selects an item"
             }
             Problem::BadSettable { .. } => "for example `mds:cache.size`",
+            Problem::BadResource { .. } => {
+                "write `deployment/{service}`, `statefulset/{service}` or `daemonset/{service}`"
+            }
+            Problem::BadSelector { .. } => "for example `app={service}`",
+            Problem::ProofMissing { .. } => {
+                "say where its pods carry the version: proof = { env = \"DATA_VERSION\" } or { annotation = \"…\" }"
+            }
+            Problem::SameObject { .. } => {
+                "the agent could not tell which of them is up: give each its own, with `{service}` or \
+                 `{environment}` in its name, or make them one service"
+            }
             Problem::GateElsewhere { .. } => "a gate waits only for gates of its own stage",
             Problem::NoStages { .. } => "add `stages = [{ environment = \"…\" }]`",
             Problem::NothingToDeploy { .. } => "see `services` of the environment and of the dataset",

@@ -1,6 +1,9 @@
 //! The keys themselves. A new key is added here and read in `config/parse.rs`; the schema follows.
 
+mod agents;
+
 use super::{Choice, Form, Key, Keys, Kind, Shape, Way};
+use agents::AGENT;
 
 const SERVICE: &[&str] = &["dataset", "environment", "service"];
 const ALL: &[&str] = &["dataset", "environment", "service", "version"];
@@ -94,28 +97,6 @@ static DATASET: Keys = Keys::of(&[
 ])
 .later(&["verify"]);
 
-static AGENT: Keys = Keys::of(&[]).later(&["after_sync"]).kinds(
-    &[Kind {
-        name: "command",
-        keys: &[
-            Key::required("command", Shape::Argv, "program and arguments; placeholders are filled in"),
-            Key::optional(
-                "interval",
-                Shape::Text(Form::Duration),
-                "pause between two questions; 2s by default",
-            ),
-            Key::optional(
-                "timeout",
-                Shape::Text(Form::Duration),
-                "how long one answer may take; 10s by default",
-            ),
-            Key::optional("pass", Shape::Set(Form::Variable, 0), "environment variables that it gets"),
-        ],
-        doc: "a program that says what a service runs",
-    }],
-    &["argocd", "flux", "workload"],
-);
-
 static ENVIRONMENT: Keys = Keys::of(&[
     Key::optional("branch", Shape::Text(Form::Branch), "target branch; the repository's by default"),
     Key::optional("services", Shape::Set(Form::Reference, 1), "services that it has; all by default"),
@@ -132,7 +113,7 @@ static ENVIRONMENT: Keys = Keys::of(&[
     ),
     Key::optional("queue", Shape::Text(Form::Reference), "name of its queue; `default` by default"),
 ])
-.later(&["purpose", "bucket", "ssm", "verify", "after_sync"]);
+.later(&["purpose", "bucket", "ssm", "verify"]);
 
 static GATE: Keys = Keys::of(&[
     Key::optional("timeout", Shape::Text(Form::Duration), "how long one attempt may take; 30m by default"),

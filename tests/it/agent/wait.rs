@@ -17,7 +17,7 @@ fn rows_of_observations() {
             "rollback" => Mode::Rollback,
             other => panic!("mode {other}"),
         };
-        let mut watch = Watch::new(mode);
+        let mut watch = Watch::new(mode, 5);
         let mut followed = String::new();
         for step in document["seen"].as_array_of_tables().unwrap() {
             let times = step.get("times").map_or(1, |times| times.as_integer().unwrap());

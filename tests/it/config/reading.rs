@@ -19,7 +19,9 @@ fn everything_is_read_as_written() {
     assert_eq!(config.repository.author.as_ref().unwrap().email, "bot@example.org");
     assert_eq!(config.repository.signing, Signing::Ssh { key: "/etc/datapin/sign".into() });
     let int = &config.environments["int"];
-    let Agent::Command { command, interval, timeout, pass } = &int.agent;
+    let Agent::Command { command, interval, timeout, pass } = &int.agent else {
+        panic!("{:?}", int.agent);
+    };
     assert_eq!((command.len(), pass.len()), (2, 1));
     assert_eq!((*interval, *timeout), (Duration::from_secs(1), Duration::from_secs(5)));
     assert_eq!(int.rollback_timeout, Duration::from_mins(20));

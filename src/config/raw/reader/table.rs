@@ -38,6 +38,9 @@ impl Reader<'_> {
     ) -> Fields {
         self.reading.spans.put(&site.address, range.clone());
         let known = Known { keys, kind: self.kind(table, &range, keys, site) };
+        if let Some(kind) = known.kind {
+            self.reading.spans.set_kind(&site.address, kind.name);
+        }
         let mut fields = Fields { kind: known.kind.map(|kind| kind.name), ..Fields::default() };
         for (name, item) in table.iter() {
             let at = key_range(table, name, &range);

@@ -1,0 +1,6 @@
+//! Clusters: reaching them, watching them, and what they allow.
+
+mod labels;
+mod reaching;
+mod rights;
+mod watching;
