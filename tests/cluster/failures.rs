@@ -9,8 +9,8 @@ const NO_LABEL: &str = "2026.11.23-7.bad.";
 /// A world whose data version is also a label.
 fn labelled(name: &str) -> World {
     let world = World::plain(name, &["mds"]);
-    let label = format!("labels: {{ app: mds, data-version: \"{OLD}\" }}\n    spec");
-    world.push(&[(&World::file_of("mds"), "labels: { app: mds }\n    spec", &label)]);
+    let label = format!("labels: {{ app: mds, data-version: \"{OLD}\" }}\n      annotations");
+    world.push(&[(&World::file_of("mds"), "labels: { app: mds }\n      annotations", &label)]);
     world
 }
 
