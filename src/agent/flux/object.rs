@@ -166,9 +166,16 @@ impl Object {
         self.status.observed_generation == self.metadata.generation
     }
 
-    /// Whether the request with that token was handled; without one there is nothing to handle.
+    /// Whether the request with that token was handled; without one there is nothing to handle. There is one annotation
+    /// for everybody who asks (other services of the same source, people): a request that replaced ours came after it,
+    /// so what handles that one has looked after ours too.
     pub fn has_handled(&self, token: Option<&str>) -> bool {
-        token.is_none_or(|token| self.status.last_handled_reconcile_at.as_deref() == Some(token))
+        let Some(token) = token else { return true };
+        let asked = self.metadata.annotations.get(REQUESTED).map(String::as_str);
+        match self.status.last_handled_reconcile_at.as_deref() {
+            Some(handled) => handled == token || asked == Some(handled),
+            None => false,
+        }
     }
 }
 
