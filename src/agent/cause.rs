@@ -1,8 +1,7 @@
 //! Why a service is not up: the pod that shows it, the last lines of its log, and what the cluster says of it.
 
-use serde_json::Value;
-
 use super::kinds::{self, REPLICA_SET};
+use super::live;
 use super::workload::object::{Pod, Workload};
 use super::workload::trouble::{self, Trouble};
 use super::workload::verdict::Facts;
@@ -51,15 +50,19 @@ pub async fn of(cluster: &Cluster, suspects: &[Suspect]) -> Cause {
 async fn of_workload(cluster: &Cluster, suspect: &Suspect) -> Result<Option<Cause>, ClusterError> {
     let namespace = &suspect.namespace;
     let object = cluster.get(suspect.kind, namespace, &suspect.name).await?;
-    let mut workload: Workload = parsed(&object).unwrap_or_default();
+    let mut workload: Workload = live::parsed(&object).unwrap_or_default();
     workload.kind = suspect.kind.kind.to_owned();
-    let pods: Vec<Pod> =
-        cluster.list(Kind::POD, namespace, &workload.pod_labels()).await?.iter().filter_map(parsed).collect();
+    let pods: Vec<Pod> = cluster
+        .list(Kind::POD, namespace, &workload.pod_labels())
+        .await?
+        .iter()
+        .filter_map(|object| live::parsed(object).ok())
+        .collect();
     let sets = match suspect.kind == kinds::DEPLOYMENT {
         true => cluster.list(REPLICA_SET, namespace, &workload.pod_labels()).await?,
         false => Vec::new(),
     };
-    let sets: Vec<Workload> = sets.iter().filter_map(parsed).collect();
+    let sets: Vec<Workload> = sets.iter().filter_map(|object| live::parsed(object).ok()).collect();
     let facts = Facts { workload: &workload, sets: &sets, pods: &pods };
     let Some(trouble) = trouble::worst(&facts.newest()) else {
         return Ok(without_pod(cluster, suspect, &workload).await);
@@ -123,8 +126,4 @@ async fn events(cluster: &Cluster, namespace: &str, kind: Kind, name: &str) -> V
 fn said(kind: Kind, name: &str, event: &Happening) -> String {
     let times = if event.count > 1 { format!(" ({} times)", event.count) } else { String::new() };
     format!("{} {} {name}: {}: {}{times}", event.kind, kind.kind, event.reason, event.message)
-}
-
-fn parsed<T: serde::de::DeserializeOwned>(object: &Value) -> Option<T> {
-    T::deserialize(object).ok()
 }

@@ -146,10 +146,33 @@ async fn first<T>(watched: &mut Watched, mut look: impl FnMut(&Watched) -> Optio
 
 /// An object as the type that knows the parts which matter.
 pub fn read<T: DeserializeOwned>(kind: Kind, name: &str, object: &Value) -> Result<T, ObservationError> {
-    T::deserialize(object).map_err(|error| ObservationError::Object {
-        object: format!("{} {name}", kind.kind),
+    parsed(object).map_err(|error| ObservationError::Object {
+        object: format!("{} {name}", kind.kind).trim_end().to_owned(),
         reason: error.to_string(),
     })
+}
+
+/// The same without a name; a `null` is as good as nothing.
+///
+/// # Errors
+/// A field has another type than it should.
+pub fn parsed<T: DeserializeOwned>(object: &Value) -> Result<T, serde_json::Error> {
+    T::deserialize(object).or_else(|_| {
+        let mut object = object.clone();
+        drop_nulls(&mut object);
+        T::deserialize(&object)
+    })
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Drops what nobody looks at, so that a thousand objects stay small.
@@ -164,22 +187,22 @@ fn prune(kind: Kind) -> Prune {
 }
 
 fn prune_application(object: &mut Value) {
-    if let Some(status) = object["status"].as_object_mut() {
+    if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
         status.remove("history");
         status.remove("summary");
     }
 }
 
 fn prune_pod(object: &mut Value) {
-    prune_containers(&mut object["spec"]);
+    object.get_mut("spec").map(prune_containers);
 }
 
 fn prune_workload(object: &mut Value) {
-    prune_containers(&mut object["spec"]["template"]["spec"]);
+    object.pointer_mut("/spec/template/spec").map(prune_containers);
 }
 
 fn prune_set(object: &mut Value) {
-    if let Some(spec) = object["spec"].as_object_mut() {
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         spec.remove("template");
     }
 }
@@ -189,7 +212,8 @@ fn prune_containers(spec: &mut Value) {
     if let Some(spec) = spec.as_object_mut() {
         spec.retain(|key, _| key == "containers");
     }
-    for container in spec["containers"].as_array_mut().into_iter().flatten() {
+    let containers = spec.get_mut("containers").and_then(Value::as_array_mut);
+    for container in containers.into_iter().flatten() {
         if let Some(container) = container.as_object_mut() {
             container.retain(|key, _| matches!(key.as_str(), "name" | "env"));
         }

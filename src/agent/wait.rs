@@ -104,7 +104,8 @@ impl Watch {
                 log: Vec::new(),
             },
             Mode::Deploy | Mode::Rollback => {
-                Progress::Waiting { reason: format!("not known: {error} ({} in a row)", self.errors) }
+                // without the count: the same words are told once
+                Progress::Waiting { reason: format!("not known: {error}") }
             }
         }
     }
@@ -140,6 +141,8 @@ fn words(seen: &Observation, relation: &Relation) -> String {
         (Relation::Before, None) => " (it names none)".to_owned(),
         (Relation::Holds | Relation::Superseded { .. }, _) => String::new(),
     };
-    let reason = if seen.reason.is_empty() { String::new() } else { format!(": {}", seen.reason) };
+    // how an older revision is says nothing about ours
+    let older = *relation == Relation::Before && seen.sync == Sync::Synced;
+    let reason = if seen.reason.is_empty() || older { String::new() } else { format!(": {}", seen.reason) };
     format!("{state}{at}{reason}")
 }

@@ -9,7 +9,9 @@ mod workload;
 use std::path::Path;
 use std::time::Duration;
 
-use datapin::agent::{Agent, Finding, Observation, ObservationError, PinFact, Question, Repository, Surroundings};
+use datapin::agent::{
+    Agent, Finding, Observation, ObservationError, PinFact, Question, Repository, Surroundings,
+};
 use datapin::cluster::Clusters;
 use datapin::config;
 

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod agent;
+mod agents;
 mod badinput;
 mod bots;
 mod chat;

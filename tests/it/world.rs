@@ -22,7 +22,7 @@ use toml_edit::{Array, DocumentMut, value};
 pub use agent::Service;
 pub use bot::{Bot, Done, Running, Signal};
 pub use gate::Gate;
-pub use reading::Queue;
+pub use reading::{Queue, pinned as pinned_at};
 
 use crate::chat::Chat;
 use crate::transport::{HttpServer, SshServer, git, git_command};

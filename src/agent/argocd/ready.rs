@@ -89,12 +89,12 @@ fn ours<'a>(app: &'a Application, repository: &Repository) -> Result<Vec<&'a Sou
 }
 
 fn uncovered(app: &Application, sources: &[&Source], file: &str) -> Finding {
-    let paths: Vec<String> = sources.iter().filter_map(|source| source.path.clone()).collect();
+    let paths: Vec<String> =
+        sources.iter().filter_map(|source| source.path.as_ref()).map(|path| format!("`{path}`")).collect();
+    let folders = if paths.is_empty() { String::new() } else { format!(" in {}, nor", paths.join(", ")) };
     Finding::Warning(format!(
-        "{} renders `{}`, and `{file}` is neither in there nor among its values files: a commit to it may \
-         change nothing",
-        app.title(),
-        paths.join("`, `")
+        "{}: `{file}` is not{folders} among its values files: a commit to it may change nothing",
+        app.title()
     ))
 }
 

@@ -45,6 +45,8 @@ pub struct Seen {
     synced: Option<(String, Duration)>,
     /// Revision that was seen before it was synced.
     unsynced: Option<String>,
+    /// Revision at first sight.
+    began: Option<String>,
 }
 
 impl Seen {
@@ -57,6 +59,7 @@ impl Seen {
     pub fn next(&mut self, app: &Application, ask: &Ask, now: Duration) -> Observation {
         self.first.get_or_insert(app.status.reconciled_at);
         let at = app.compared(&ask.repository).map(str::to_owned);
+        self.began.get_or_insert_with(|| at.clone().unwrap_or_default());
         let revision = revision(app, &ask.repository);
         if let Some(failure) = self.failure(app, ask) {
             return failure;

@@ -14,12 +14,12 @@ impl Check<'_> {
             let place = format!("in `agent` of [environment.{environment}]");
             self.reach(&address, &place);
             self.cluster(&address, &place);
-            self.which(&address, &place, "workload");
+            self.which(&address, &place);
             for index in (0..).take_while(|index| spans.has(&format!("{address}/after_sync/{index}"))) {
                 let address = format!("{address}/after_sync/{index}");
                 let place = format!("in after_sync {} of `agent` of [environment.{environment}]", index + 1);
                 self.cluster(&address, &place);
-                self.which(&address, &place, "after_sync");
+                self.which(&address, &place);
             }
         }
         self.proofs();
@@ -59,9 +59,9 @@ impl Check<'_> {
         self.exclude(address, place, "eks", &["context", "kubeconfig"]);
     }
 
-    fn which(&mut self, address: &str, place: &str, owner: &str) {
+    fn which(&mut self, address: &str, place: &str) {
         self.exclude(address, place, "resource", &["selector"]);
-        let is_workload = owner == "after_sync" || self.is_kind(address, "workload");
+        let is_workload = self.is_kind(address, "workload");
         let has = |key: &str| self.spans.has(&format!("{address}/{key}"));
         if is_workload && !has("resource") && !has("selector") {
             let ways = "`resource`, or `selector`".to_owned();

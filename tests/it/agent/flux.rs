@@ -63,8 +63,7 @@ fn readiness() {
     let repository = Repository::new("gitlab.example.org/data/environments", "main", "main");
     for case in cases("agent/flux/ready", "yaml") {
         let row: Readiness = serde_yaml::from_str(&std::fs::read_to_string(&case).unwrap()).unwrap();
-        let findings =
-            ready(&row.source, &row.kustomization, row.release.as_ref(), &repository, &row.files);
+        let findings = ready(&row.source, &row.kustomization, row.release.as_ref(), &repository, &row.files);
         assert_file(&case.with_extension("out"), &found(&findings));
     }
 }

@@ -183,7 +183,7 @@ fn read(repo: &Repository, tip: Oid, path: &str) -> Option<String> {
 }
 
 /// The version that a service is pinned to at a commit.
-pub(super) fn pinned(repo: &Repository, tip: Oid, environment: &str, service: &str) -> Option<String> {
+pub fn pinned(repo: &Repository, tip: Oid, environment: &str, service: &str) -> Option<String> {
     let text = read(repo, tip, &format!("values/{environment}/{service}.yaml"))?;
     let values: serde_yaml::Value = serde_yaml::from_str(&text).ok()?;
     values.get("data")?.get("timetable")?.get("version")?.as_str().map(str::to_owned)

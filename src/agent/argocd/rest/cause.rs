@@ -1,6 +1,5 @@
 //! Why an Application is not up, as Argo CD's API tells it: the pod in trouble, its log and its events.
 
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::client::Client;
@@ -67,7 +66,7 @@ fn unhealthy(tree: &Value) -> Vec<Node> {
 
 fn pod(answer: &Value) -> Option<Pod> {
     let manifest: Value = serde_json::from_str(answer["manifest"].as_str()?).ok()?;
-    Pod::deserialize(&manifest).ok()
+    crate::agent::live::parsed(&manifest).ok()
 }
 
 /// The log of the life that crashed, else of the one that runs.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
 use secrecy::ExposeSecret as _;
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::RestError;
@@ -141,7 +140,7 @@ impl Client {
 
     /// An object as an Application.
     pub fn read(&self, object: &Value, doing: &str) -> Result<Application, RestError> {
-        Application::deserialize(object).map_err(|error| self.garbled(doing, &error))
+        crate::agent::live::parsed(object).map_err(|error| self.garbled(doing, &error))
     }
 }
 
