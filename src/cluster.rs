@@ -43,7 +43,7 @@ pub struct Clusters {
 }
 
 impl Clusters {
-    /// No connection yet. `lookup` reads `KUBECONFIG`, `HOME` and `AWS_ENDPOINT_URL*`; AWS's own credential
+    /// No connection yet. `lookup` reads `KUBECONFIG`, `HOME` and `AWS_*`; the rest of AWS's credential
     /// chain and credential plug-ins read the environment by themselves.
     pub fn new(lookup: Lookup) -> Self {
         Self { lookup, limit: LIMIT, known: Arc::default() }

@@ -4,6 +4,7 @@
 //! here hold what the rest of the program needs; the file's own shape is in `config/key.rs`.
 
 mod check;
+mod condition;
 mod error;
 mod form;
 mod key;
@@ -17,6 +18,7 @@ mod starter;
 pub(crate) mod suggest;
 mod template;
 
+pub use condition::{BadCondition, Comparison, Condition};
 pub use error::{ConfigError, ConfigErrors, FileFault, Problem};
 pub use parse::load;
 pub use resolve::{UnknownName, usable};
@@ -429,6 +431,62 @@ pub enum GateKind {
         /// Headers by name.
         headers: BTreeMap<String, HeaderValue>,
     },
+    /// Runs a Job in a cluster: complete passed, failed failed.
+    KubernetesJob(KubernetesJob),
+    /// Samples a query: every series has to satisfy a condition.
+    Prometheus(Prometheus),
+}
+
+/// A Job in a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KubernetesJob {
+    /// How the cluster is reached.
+    pub access: ClusterAccess,
+    /// Namespace; `None` means the context's.
+    pub namespace: Option<String>,
+    /// What is run.
+    pub source: JobSource,
+    /// What becomes of it.
+    pub afterwards: Afterwards,
+}
+
+/// What a Job is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobSource {
+    /// The manifest in a file.
+    Manifest(PathBuf),
+    /// The template of a CronJob.
+    CronJob(String),
+}
+
+/// What becomes of a Job that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Afterwards {
+    /// It is deleted, with its pods.
+    Deleted,
+    /// It stays.
+    Kept,
+}
+
+/// A query that has to satisfy a condition for some time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prometheus {
+    /// Base address.
+    pub server: String,
+    /// PromQL, with placeholders.
+    pub query: String,
+    /// What every series has to satisfy.
+    pub condition: Condition,
+    /// How long it is sampled; `None` means once.
+    pub window: Option<Duration>,
+    /// Time between samples.
+    pub interval: Duration,
+    /// Bad samples that are allowed.
+    pub max_bad: u32,
+    /// Samples without an answer that are allowed.
+    pub max_missing: u32,
+    /// Headers by name; the token is one of them.
+    pub headers: BTreeMap<String, HeaderValue>,
 }
 
 /// Value of a header.
@@ -438,6 +496,8 @@ pub enum HeaderValue {
     Plain(String),
     /// From a secret.
     Secret(SecretRef),
+    /// `Bearer` and a token from a secret.
+    Bearer(SecretRef),
 }
 
 /// An ordered list of stages.

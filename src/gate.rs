@@ -5,17 +5,21 @@
 
 mod command;
 mod http;
+mod job;
+mod prometheus;
 mod stage;
 
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{self, GateKind, Requirement};
+use crate::cluster::{ClusterError, Clusters, Right};
+use crate::config::{self, ClusterAccess, GateKind, Requirement};
 use crate::process;
 use crate::queue::Verdict;
 use crate::repo::CommitId;
 
 pub use http::HttpError;
+pub use job::ManifestError;
 pub use stage::{GateEvent, run_stage};
 
 /// Longest summary, in characters.
@@ -81,7 +85,37 @@ pub struct GateError {
     /// Gate.
     pub gate: String,
     /// Why.
-    pub source: HttpError,
+    pub source: GateFault,
+}
+
+/// Why a gate can't be run at all.
+#[derive(Debug, thiserror::Error)]
+pub enum GateFault {
+    /// Its requests can't be sent.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// Its manifest can't be used.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+/// One attempt.
+struct Attempt {
+    report: Report,
+    again: Again,
+}
+
+/// Whether an error may be gone when it is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    MayHelp,
+    InVain,
+}
+
+impl Attempt {
+    fn ended(report: Report) -> Self {
+        Self { report, again: Again::MayHelp }
+    }
 }
 
 /// A gate, ready to run.
@@ -100,30 +134,42 @@ pub struct GateRunner {
 enum Work {
     Command(command::CommandGate),
     Http(http::HttpGate),
+    Job(job::JobGate),
+    Prometheus(prometheus::PrometheusGate),
 }
 
 impl GateRunner {
     /// The gate as configured. `lookup` reads environment variables: those that a program gets, secrets of
     /// headers, `https_proxy`, `http_proxy` and `no_proxy`. `own` is the running program, which the command
-    /// name `datapin` stands for.
+    /// name `datapin` stands for; `clusters` are the process's connections.
     ///
     /// # Errors
-    /// When a header's secret can't be had, or header, method or proxy are malformed.
+    /// When a header's secret can't be had, header, method or proxy are malformed, or a manifest is no Job.
     pub fn from_config(
         gate: &config::Gate,
         lookup: impl Fn(&str) -> Option<String>,
         own: &Path,
+        clusters: &Clusters,
     ) -> Result<Self, GateError> {
+        let failed = |source: GateFault| GateError { gate: gate.name.clone(), source };
         let work = match &gate.kind {
             GateKind::Command { command, pass } => Work::Command(command::CommandGate {
                 command: command.clone(),
                 env: process::base_env(pass, lookup),
                 own: own.to_owned(),
             }),
-            GateKind::Http { url, method, headers } => Work::Http(
-                http::HttpGate::new(url, method, headers, &lookup)
-                    .map_err(|source| GateError { gate: gate.name.clone(), source })?,
-            ),
+            GateKind::Http { url, method, headers } => {
+                let made = http::HttpGate::new(url, method, headers, &lookup);
+                Work::Http(made.map_err(|error| failed(error.into()))?)
+            }
+            GateKind::KubernetesJob(settings) => {
+                let made = job::JobGate::new(settings, clusters);
+                Work::Job(made.map_err(|error| failed(error.into()))?)
+            }
+            GateKind::Prometheus(settings) => {
+                let made = prometheus::PrometheusGate::new(settings, &lookup);
+                Work::Prometheus(made.map_err(|error| failed(error.into()))?)
+            }
         };
         Ok(Self {
             name: gate.name.clone(),
@@ -145,7 +191,7 @@ impl GateRunner {
             Work::Command(gate) => process::fill_all(&gate.command, &[], &gate.own)
                 .first()
                 .map_or(Err(process::ProcessError::Empty), |program| process::findable(program, &gate.env)),
-            Work::Http(_) => Ok(()),
+            Work::Http(_) | Work::Job(_) | Work::Prometheus(_) => Ok(()),
         }
     }
 
@@ -153,6 +199,15 @@ impl GateRunner {
     #[must_use]
     pub fn with_back_off(self, back_off: Duration) -> Self {
         Self { back_off, ..self }
+    }
+
+    /// The same gate with another time that a pod may wait for its image or a node (30 s and 5 min otherwise).
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        if let Work::Job(gate) = &mut self.work {
+            gate.patience = job::Patience { image: patience, node: patience };
+        }
+        self
     }
 
     /// Name.
@@ -163,9 +218,39 @@ impl GateRunner {
     /// Runs one attempt, counted from 1. The verdict is the gate's own: whether it is allowed to fail is
     /// not looked at. Dropping the future ends it.
     pub async fn run(&self, facts: &Facts, attempt: u32) -> Report {
+        self.attempt(facts, attempt).await.report
+    }
+
+    async fn attempt(&self, facts: &Facts, attempt: u32) -> Attempt {
         match &self.work {
-            Work::Command(gate) => gate.run(&self.name, facts, attempt, self.timeout).await,
-            Work::Http(gate) => gate.run(facts, self.timeout).await,
+            Work::Command(gate) => Attempt::ended(gate.run(&self.name, facts, attempt, self.timeout).await),
+            Work::Http(gate) => Attempt::ended(gate.run(facts, self.timeout).await),
+            Work::Job(gate) => gate.run(&self.name, facts, attempt, self.timeout).await,
+            Work::Prometheus(gate) => gate.run(facts, self.timeout).await,
+        }
+    }
+
+    /// What it needs of a cluster; nothing if it runs in none.
+    ///
+    /// # Errors
+    /// The cluster's login can't be had.
+    pub async fn rights(&self) -> Result<Option<(ClusterAccess, Vec<Right>)>, ClusterError> {
+        match &self.work {
+            Work::Job(gate) => gate.rights().await.map(Some),
+            Work::Command(_) | Work::Http(_) | Work::Prometheus(_) => Ok(None),
+        }
+    }
+
+    /// Whether what it would ask is there. Only reads; an `http` gate is not tried, its request may do things.
+    ///
+    /// # Errors
+    /// It is not, in words.
+    pub async fn probe(&self) -> Result<(), String> {
+        match &self.work {
+            Work::Command(_) => self.findable().map_err(|error| error.to_string()),
+            Work::Http(_) => Ok(()),
+            Work::Job(gate) => gate.probe().await.map_err(|error| error.to_string()),
+            Work::Prometheus(gate) => gate.probe().await,
         }
     }
 }

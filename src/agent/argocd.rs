@@ -102,6 +102,7 @@ impl ArgoCdAgent {
             may_refresh: true,
             first: None,
             requested: None,
+            ended: None,
             seen: Seen::default(),
             last: None,
             after: None,
@@ -195,6 +196,14 @@ impl Source {
         }
     }
 
+    /// Ends the sync that is under way.
+    async fn terminate(&mut self) -> Result<(), ObservationError> {
+        match self {
+            Source::Cluster(source) => source.terminate().await,
+            Source::Server(source) => Ok(source.terminate().await?),
+        }
+    }
+
     /// Asks for a sync of that revision.
     async fn sync(&mut self, revision: &str) -> Result<(), ObservationError> {
         match self {
@@ -233,6 +242,8 @@ pub struct Following {
     first: Option<String>,
     /// Revision whose sync was asked for.
     requested: Option<String>,
+    /// Revision whose retries were ended.
+    ended: Option<String>,
     seen: Seen,
     last: Option<Application>,
     after: Option<AfterSync>,
@@ -256,6 +267,7 @@ impl Following {
         self.first.get_or_insert_with(|| compared.clone());
         self.refresh(&app, &compared).await;
         self.sync(&app, &compared).await;
+        self.clear_the_way(&app, &compared).await;
         let seen = self.seen.next(&app, &self.ask, self.begun.elapsed());
         let namespace = namespace(&app);
         self.last = Some(app);
@@ -312,9 +324,29 @@ impl Following {
         }
     }
 
+    /// Ends the retries of another commit's failed sync: ours would wait behind them for minutes, and a revert is
+    /// what mends it.
+    async fn clear_the_way(&mut self, app: &Application, compared: &str) {
+        let Some(state) = &app.status.operation_state else { return };
+        let Some(other) = app.operated(&self.ask.repository).filter(|operated| *operated != compared) else {
+            return;
+        };
+        let is_new = compared == self.ask.commit.as_str() || self.first.as_deref() != Some(compared);
+        let stuck = state.phase == "Running" && state.retry_count > 0 && compared.parse::<CommitId>().is_ok();
+        if !is_new || !stuck || self.ended.as_deref() == Some(other) {
+            return;
+        }
+        self.ended = Some(other.to_owned());
+        if let Err(error) = self.source.terminate().await {
+            self.notice = Some(format!(
+                "{} tries a failed sync of another commit again and again, and cannot be told to stop: {error}",
+                self.source.title()
+            ));
+        }
+    }
+
     /// Returns when there may be something new.
     pub async fn changed(&mut self) {
-        // what was believed for lack of time may be believed a moment later without any news
         match &mut self.after {
             Some(after) => tokio::select! {
                 () = self.source.changed() => {}

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use self::object::{Named, Object, REQUESTED, commit};
-use self::verdict::{Facts, verdict};
+use self::object::{Named, Object, REQUESTED, Request, commit};
+use self::verdict::{Facts, Requests, verdict};
 use super::after::AfterSync;
 use super::cause::{self, Cause, Suspect};
 use super::kinds::{DEPLOYMENT, GIT_REPOSITORY, HELM_RELEASE, KUSTOMIZATION, STATEFUL_SET};
@@ -31,6 +31,8 @@ pub struct FluxAgent {
     repository: Repository,
     surroundings: Surroundings,
     after: Vec<WorkloadAgent>,
+    /// Unique for each agent that is made, and one is made for each wait.
+    wait: String,
 }
 
 /// Namespace and name of an object.
@@ -53,7 +55,8 @@ impl FluxAgent {
         let new = |workload| WorkloadAgent::new(workload, surroundings.clone(), &settings.access);
         let after = settings.after_sync.iter().map(new).collect();
         let repository = surroundings.repository.clone().alias(settings.repository.as_deref());
-        Self { settings: settings.clone(), repository, surroundings, after }
+        let wait = ulid::Ulid::generate().to_string();
+        Self { settings: settings.clone(), repository, surroundings, after, wait }
     }
 
     /// Pause between two looks where nothing is told by itself.
@@ -97,7 +100,7 @@ impl FluxAgent {
             release: self.release(question).map(|spot| Watching::new(HELM_RELEASE, spot)),
             agent: self.clone(),
             source: None,
-            asking: Asking::new(question),
+            asking: Asking::new(&self.wait, question),
             after: AfterSync::new(&self.after, question, "default"),
             notice: None,
         }
@@ -234,46 +237,67 @@ impl Watching {
     }
 }
 
-/// Our requests for one commit.
+/// Our requests for one commit, and when they are sent again.
 #[derive(Debug)]
 struct Asking {
-    /// Unique per commit and attempt.
+    /// The same for all services of one wait, so that a source of many is asked once.
     token: String,
     attempt: u32,
-    allowed: bool,
+    requests: Requests,
     /// When the source was asked.
-    source: Option<Instant>,
-    kustomization: bool,
-    release: bool,
+    since: Option<Instant>,
     /// What the source held at first sight.
     first: Option<Option<CommitId>>,
-    base: String,
+}
+
+/// What is asked next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Source,
+    Kustomization,
+    Release,
 }
 
 impl Asking {
-    fn new(question: &Question) -> Self {
-        let base = format!("datapin-{}-{}", question.commit.short(), ulid::Ulid::generate());
+    fn new(wait: &str, question: &Question) -> Self {
         Self {
-            token: base.clone(),
+            token: format!("datapin-{}-{wait}", question.commit.short()),
             attempt: 0,
-            allowed: true,
-            source: None,
-            kustomization: false,
-            release: false,
+            requests: Requests::all(&Request::Open),
+            since: None,
             first: None,
-            base,
         }
     }
 
-    fn token(&self) -> Option<&str> {
-        (self.allowed && self.source.is_some()).then_some(self.token.as_str())
+    fn token(&self) -> String {
+        match self.attempt {
+            0 => self.token.clone(),
+            attempt => format!("{}-{attempt}", self.token),
+        }
     }
 
-    /// A new token, for a source that was asked too early.
+    /// All of it once more.
     fn again(&mut self) {
         self.attempt += 1;
-        self.token = format!("{}-{}", self.base, self.attempt);
-        (self.source, self.kustomization, self.release) = (None, false, false);
+        self.since = None;
+        self.requests = Requests::all(&Request::Open);
+    }
+
+    fn is_allowed(&self) -> bool {
+        self.requests.source != Request::Impossible
+    }
+
+    /// The source first, then the Kustomization, then the HelmRelease, each once it can have anything new.
+    fn next(&self, source: &Object, kustomization: &Object, release: Option<&Object>) -> Option<Next> {
+        let requests = &self.requests;
+        if requests.source == Request::Open {
+            return Some(Next::Source);
+        }
+        if requests.kustomization == Request::Open {
+            return source.has_handled(&requests.source).then_some(Next::Kustomization);
+        }
+        let is_due = requests.release == Request::Open && kustomization.has_handled(&requests.kustomization);
+        (is_due && release.is_some()).then_some(Next::Release)
     }
 }
 
@@ -321,12 +345,12 @@ impl Following {
             kustomization: &kustomization,
             release: release.as_ref().map(Option::as_ref),
             dependencies: &dependencies,
-            token: self.asking.token(),
+            requests: &self.asking.requests,
         };
         self.after.confirm(verdict(&facts)).await
     }
 
-    /// Asks the source, then the Kustomization, then the HelmRelease, each once it can have anything new.
+    /// Asks for the next reconciliation, if one is due.
     async fn ask(
         &mut self,
         cluster: &Cluster,
@@ -335,44 +359,49 @@ impl Following {
         kustomization: &Object,
         release: Option<&Object>,
     ) {
-        let held = source.status.artifact.as_ref().and_then(|artifact| commit(&artifact.revision));
-        let is_there = held.as_ref() == Some(&question.commit);
-        let first = self.asking.first.get_or_insert_with(|| held.clone());
-        let stuck = !is_there && *first == held;
-        let idle = !self.asking.kustomization || kustomization.has_handled(Some(&self.asking.token));
-        if self.asking.source.is_some_and(|asked| asked.elapsed() >= AGAIN) && stuck && idle {
-            self.asking.again();
-        }
-        if !self.asking.allowed || kustomization.spec.suspend || source.spec.suspend {
+        if !self.asking.is_allowed() || kustomization.spec.suspend || source.spec.suspend {
             return;
         }
-        let token = self.asking.token.clone();
-        let asked = if self.asking.source.is_none() {
-            self.asking.source = Some(Instant::now());
-            match &self.source {
-                Some(watching) => watching.request(cluster, &token).await,
-                None => Ok(()),
+        self.ask_again(question, source, kustomization);
+        let Some(next) = self.asking.next(source, kustomization, release) else { return };
+        let sent = |object: &Object| Request::Sent { before: object.requested().cloned() };
+        let watching = match next {
+            Next::Source => {
+                self.asking.since = Some(Instant::now());
+                self.asking.requests.source = sent(source);
+                self.source.as_ref()
             }
-        } else if !self.asking.kustomization && source.has_handled(Some(&token)) {
-            self.asking.kustomization = true;
-            self.kustomization.request(cluster, &token).await
-        } else if !self.asking.release && kustomization.has_handled(Some(&token)) && release.is_some() {
-            self.asking.release = true;
-            match &self.release {
-                Some(watching) => watching.request(cluster, &token).await,
-                None => Ok(()),
+            Next::Kustomization => {
+                self.asking.requests.kustomization = sent(kustomization);
+                Some(&self.kustomization)
             }
-        } else {
-            Ok(())
+            Next::Release => {
+                self.asking.requests.release = release.map_or(Request::Open, sent);
+                self.release.as_ref()
+            }
         };
-        if let Err(error) = asked {
+        let Some(watching) = watching else { return };
+        if let Err(error) = watching.request(cluster, &self.asking.token()).await {
             self.not_asked(&error);
+        }
+    }
+
+    /// Begins anew if the source stays at what it held when we came, and nothing is under way.
+    fn ask_again(&mut self, question: &Question, source: &Object, kustomization: &Object) {
+        let held = source.status.artifact.as_ref().and_then(|artifact| commit(&artifact.revision));
+        let first = self.asking.first.get_or_insert_with(|| held.clone());
+        let stuck = held.as_ref() != Some(&question.commit) && *first == held;
+        let requests = &self.asking.requests;
+        let idle =
+            requests.kustomization == Request::Open || kustomization.has_handled(&requests.kustomization);
+        if self.asking.since.is_some_and(|asked| asked.elapsed() >= AGAIN) && stuck && idle {
+            self.asking.again();
         }
     }
 
     fn not_asked(&mut self, error: &ObservationError) {
         if error.is_forbidden() {
-            self.asking.allowed = false;
+            self.asking.requests = Requests::all(&Request::Impossible);
             self.notice = Some(format!(
                 "{} cannot be asked to reconcile, so it goes on at Flux's own pace: {error}",
                 self.kustomization.title()

@@ -55,6 +55,7 @@ pub(super) fn check(form: Form, text: &str, spot: Spot<'_>) -> Option<Finding> {
         Form::Variable => variable(text, spot),
         Form::HttpUrl => http(text, spot),
         Form::HttpTemplate => strict(text, URL_PLACEHOLDERS, spot).or_else(|| http(text, spot)),
+        Form::Condition => condition(text, spot),
         Form::OneOf(words) => one_of(words, text, spot),
     }
 }
@@ -267,6 +268,13 @@ fn http(text: &str, spot: Spot<'_>) -> Option<Finding> {
     let good = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
         && !text.contains(|c: char| c.is_control() || c.is_whitespace());
     (!good).then(|| (Problem::BadUrl { text: text.to_owned(), place }, None))
+}
+
+fn condition(text: &str, spot: Spot<'_>) -> Option<Finding> {
+    let place = spot.place.to_owned();
+    text.parse::<super::Condition>()
+        .is_err()
+        .then(|| (Problem::BadCondition { text: text.to_owned(), place }, None))
 }
 
 fn one_of(words: &[&str], text: &str, spot: Spot<'_>) -> Option<Finding> {

@@ -72,6 +72,8 @@ pub(super) enum Form {
     HttpUrl,
     /// A web address with placeholders.
     HttpTemplate,
+    /// A comparison with a number.
+    Condition,
     /// One of these words.
     OneOf(&'static [&'static str]),
 }

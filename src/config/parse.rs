@@ -2,6 +2,7 @@
 
 mod agents;
 mod clusters;
+mod gates;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use super::error::{ConfigErrors, Problem};
 use super::raw::{Fields, Reading, Spans, read};
 use super::{
-    Config, Credential, Dataset, Environment, Gate, GateKind, Notify, OnNewer, PinTemplate, Pipeline, Queue,
+    Config, Credential, Dataset, Environment, Gate, Notify, OnNewer, PinTemplate, Pipeline, Queue,
     Repository, Requirement, RocketChat, Sharing, Signing, Source, Stage, check, form,
 };
 use crate::values::DocumentSelector;
@@ -153,27 +154,12 @@ fn gate(name: &str, fields: &Fields) -> Option<Gate> {
     let allowed = fields.flag("allow_failure") == Some(true);
     Some(Gate {
         name: name.to_owned(),
-        kind: gate_kind(fields)?,
+        kind: gates::kind(fields)?,
         timeout: fields.time("timeout").unwrap_or(GATE_TIMEOUT),
         requirement: if allowed { Requirement::AllowedToFail } else { Requirement::Required },
         after: fields.texts("after").unwrap_or_default(),
         retries: fields.count("retries").unwrap_or(GATE_RETRIES),
     })
-}
-
-fn gate_kind(fields: &Fields) -> Option<GateKind> {
-    match fields.kind()? {
-        "command" => Some(GateKind::Command {
-            command: fields.texts("command")?,
-            pass: fields.texts("pass").unwrap_or_default(),
-        }),
-        "http" => Some(GateKind::Http {
-            url: fields.text("url")?,
-            method: fields.text("method").unwrap_or_else(|| "GET".to_owned()),
-            headers: fields.headers("headers"),
-        }),
-        _ => None,
-    }
 }
 
 fn pipeline(name: &str, fields: &Fields, spans: &Spans) -> Option<Pipeline> {

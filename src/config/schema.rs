@@ -113,6 +113,7 @@ fn text(form: Form) -> Value {
         Form::HttpUrl | Form::HttpTemplate => json!({ "type": "string", "pattern": "^https?://[^/]" }),
         Form::Person => json!({ "type": "string", "pattern": "^[^<>]+<[^<>@\\s]+@[^<>\\s]+>\\s*$" }),
         Form::Variable => json!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" }),
+        Form::Condition => json!({ "type": "string", "pattern": "^\\s*(<=?|>=?|==|!=)\\s*[-+0-9.]" }),
         Form::Resource => json!({ "type": "string", "pattern": "^[A-Za-z]+/[^/\\s]+$" }),
         Form::Settable => json!({ "type": "string", "pattern": "^[^:]+:.+$" }),
         Form::Duration => json!({ "type": "string", "pattern": "[0-9]", "examples": ["90s", "15m", "2h"] }),

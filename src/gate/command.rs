@@ -46,7 +46,7 @@ impl CommandGate {
 
 /// The facts as variables. `DATAPIN_ENVIRONMENT` and `DATAPIN_ENVIRONMENTS` are the same list, separated by
 /// spaces: a script for one environment reads well, and one that forgot that there are two fails.
-fn variables(gate: &str, facts: &Facts, attempt: u32) -> Vec<(String, String)> {
+pub(super) fn variables(gate: &str, facts: &Facts, attempt: u32) -> Vec<(String, String)> {
     let first = facts.commits.first().map(|(_, commit)| commit.to_string()).unwrap_or_default();
     let commits: Vec<_> = facts.commits.iter().map(|(name, commit)| format!("{name}={commit}")).collect();
     [

@@ -118,7 +118,7 @@ impl HttpGate {
 }
 
 /// One client a gate. Proxies are taken from `lookup` alone, not from wherever reqwest would look.
-fn client(lookup: &impl Fn(&str) -> Option<String>) -> reqwest::Result<Client> {
+pub(super) fn client(lookup: &impl Fn(&str) -> Option<String>) -> reqwest::Result<Client> {
     let either = |name: &str| lookup(name).or_else(|| lookup(&name.to_uppercase())).filter(|v| !v.is_empty());
     let except = either("no_proxy").and_then(|hosts| NoProxy::from_string(&hosts));
     let mut builder = Client::builder()
@@ -142,7 +142,7 @@ fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     if same && attempt.previous().len() <= REDIRECTS { attempt.follow() } else { attempt.stop() }
 }
 
-fn resolve(
+pub(super) fn resolve(
     headers: &BTreeMap<String, config::HeaderValue>,
     lookup: &impl Fn(&str) -> Option<String>,
 ) -> Result<HeaderMap, HttpError> {
@@ -153,6 +153,7 @@ fn resolve(
         let (text, secret) = match value {
             config::HeaderValue::Plain(text) => (text.clone(), false),
             config::HeaderValue::Secret(place) => (read(header, place, lookup)?, true),
+            config::HeaderValue::Bearer(place) => (format!("Bearer {}", read(header, place, lookup)?), true),
         };
         let mut value = HeaderValue::from_str(&text).map_err(|_| wrong("value"))?;
         value.set_sensitive(secret);
@@ -182,7 +183,7 @@ fn read(
 }
 
 /// As much of the body as is looked at.
-async fn body(mut response: Response) -> reqwest::Result<Vec<u8>> {
+pub(super) async fn body(mut response: Response) -> reqwest::Result<Vec<u8>> {
     let mut body = Vec::new();
     while body.len() < BODY
         && let Some(chunk) = response.chunk().await?
@@ -223,7 +224,7 @@ fn shown(url: &Url) -> String {
 }
 
 /// An error with its causes, without the URL.
-fn words(error: reqwest::Error) -> String {
+pub(super) fn words(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut words = error.to_string();
     let mut source = error.source();

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::{Facts, GateRunner, Report};
+use super::{Again, Attempt, Facts, GateRunner, Report};
 use crate::config::Requirement;
 use crate::queue::Verdict;
 
@@ -114,8 +114,8 @@ impl GateRunner {
         let mut attempt = 1;
         loop {
             hear(GateEvent::Began { gate: self.name.clone(), attempt });
-            let report = self.run(facts, attempt).await;
-            if report.verdict != Verdict::Errored || attempt > self.retries {
+            let Attempt { report, again } = self.attempt(facts, attempt).await;
+            if report.verdict != Verdict::Errored || attempt > self.retries || again == Again::InVain {
                 return self.judged(report, attempt);
             }
             let pause = self.pause(attempt);

@@ -124,7 +124,7 @@ impl Context {
         names
             .iter()
             .filter_map(|name| self.config.gates.get(name))
-            .map(|gate| GateRunner::from_config(gate, |name| (self.lookup)(name), &self.own))
+            .map(|gate| GateRunner::from_config(gate, |name| (self.lookup)(name), &self.own, &self.clusters))
             .collect()
     }
 

@@ -68,7 +68,8 @@ fn flux_cannot_apply_it() {
 fn a_helm_release_of_flux() {
     let world = World::helm("release");
     world.under_flux();
-    world.configure(&world.flux(), |text| text);
+    let release = format!("{}, helm_release = \"{}/{{service}}\" }}", world.flux().trim_end_matches(" }"), world.name());
+    world.configure(&release, |text| text);
     world.datapin(&["deploy", "int", NEW]).run().code(0);
     assert_eq!(world.running("remo"), [NEW]);
     let done = world.datapin(&["deploy", "int", "2026.11.23-2.crashloop"]).run().code(10);

@@ -1,5 +1,6 @@
 //! Clusters: reaching them, watching them, and what they allow.
 
+mod eks;
 mod labels;
 mod reaching;
 mod rights;

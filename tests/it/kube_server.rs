@@ -67,9 +67,12 @@ struct Shared {
     changed: Condvar,
 }
 
+/// Whether a token is known.
+type Accepts = Box<dyn Fn(&str) -> bool + Send>;
+
 struct State {
     store: Store,
-    tokens: Vec<String>,
+    accepts: Accepts,
     denied: Vec<Denied>,
     mood: Mood,
     logs: BTreeMap<String, String>,
@@ -105,7 +108,7 @@ impl KubeServer {
         let address = listener.local_addr().unwrap();
         let state = State {
             store: Store::new(),
-            tokens: vec![TOKEN.to_owned()],
+            accepts: Box::new(|token| token == TOKEN),
             denied: Vec::new(),
             mood: Mood::Well,
             logs: BTreeMap::new(),
@@ -241,7 +244,13 @@ impl KubeServer {
 
     /// Only this token is known from now on.
     pub fn only_token(&self, token: &str) {
-        self.shared.lock().tokens = vec![token.to_owned()];
+        let only = token.to_owned();
+        self.accept(move |token| token == only);
+    }
+
+    /// Tokens are known if this says so.
+    pub fn accept(&self, accepts: impl Fn(&str) -> bool + Send + 'static) {
+        self.shared.lock().accepts = Box::new(accepts);
     }
 
     /// Refuses a verb on a resource (`applications.argoproj.io`, `pods/log`): 403.

@@ -62,6 +62,12 @@ impl InCluster {
         self.patch(&json!({ "operation": operation })).await.map(|_| ())
     }
 
+    /// Ends the sync that is under way, as `argocd app terminate-op` does.
+    pub async fn terminate(&mut self) -> Result<(), ObservationError> {
+        let state = json!({ "operationState": { "phase": "Terminating" } });
+        self.patch(&json!({ "status": state })).await.map(|_| ())
+    }
+
     async fn patch(&self, patch: &serde_json::Value) -> Result<Application, ObservationError> {
         let cluster = self.cluster().await?;
         let object = cluster.merge_patch(APPLICATION, &self.namespace, &self.name, patch).await?;

@@ -224,6 +224,12 @@ impl OnServer {
         self.client()?.post(&path, &body, &doing).await.map(|_| ())
     }
 
+    /// Ends the sync that is under way.
+    pub async fn terminate(&mut self) -> Result<(), RestError> {
+        let (client, path) = (self.client()?, self.path("/operation", &[]));
+        client.delete(&path, &format!("end the sync of Application {}", self.name)).await
+    }
+
     /// Why the Application is not up.
     pub async fn cause(&mut self, _app: &Application) -> Cause {
         match self.client() {

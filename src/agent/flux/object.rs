@@ -145,6 +145,20 @@ pub struct Condition {
     pub message: String,
 }
 
+/// A request for a reconciliation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// It may not be sent: what is there has to do.
+    Impossible,
+    /// It is not sent yet.
+    Open,
+    /// It is sent.
+    Sent {
+        /// Token of the request before it.
+        before: Option<String>,
+    },
+}
+
 impl Object {
     /// How messages name it.
     pub fn title(&self) -> String {
@@ -166,15 +180,23 @@ impl Object {
         self.status.observed_generation == self.metadata.generation
     }
 
-    /// Whether the request with that token was handled; without one there is nothing to handle. There is one annotation
-    /// for everybody who asks (other services of the same source, people): a request that replaced ours came after it,
-    /// so what handles that one has looked after ours too.
-    pub fn has_handled(&self, token: Option<&str>) -> bool {
-        let Some(token) = token else { return true };
-        let asked = self.metadata.annotations.get(REQUESTED).map(String::as_str);
-        match self.status.last_handled_reconcile_at.as_deref() {
-            Some(handled) => handled == token || asked == Some(handled),
-            None => false,
+    /// The token of the last request, whoever's.
+    pub fn requested(&self) -> Option<&String> {
+        self.metadata.annotations.get(REQUESTED)
+    }
+
+    /// Whether it was reconciled since our request. Several may ask for the same object, and the last token stays:
+    /// once that one is handled, whatever was asked before it is.
+    pub fn has_handled(&self, request: &Request) -> bool {
+        match request {
+            Request::Impossible => true,
+            Request::Open => false,
+            Request::Sent { before } => {
+                let now = self.requested();
+                now.is_some()
+                    && now != before.as_ref()
+                    && self.status.last_handled_reconcile_at.as_ref() == now
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Traps: facts/external-systems.md, facts/cluster.md. Ready may belong to an older revision, the token is handled
 //! after Ready turned true, and a HelmRelease is ready for a moment between its two upgrades.
 
-use super::object::{Condition, Object, commit};
+use super::object::{Condition, Object, Request, commit};
 use crate::agent::{Health, Observation, Sync};
 use crate::repo::CommitId;
 
@@ -22,8 +22,27 @@ pub struct Facts<'a> {
     pub release: Option<Option<&'a Object>>,
     /// What the Kustomization waits for, as far as it can be read.
     pub dependencies: &'a [Object],
-    /// Token of our requests; `None` where we may not ask.
-    pub token: Option<&'a str>,
+    /// Our requests.
+    pub requests: &'a Requests,
+}
+
+/// Our requests for the objects of one service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requests {
+    /// To the source.
+    pub source: Request,
+    /// To the Kustomization.
+    pub kustomization: Request,
+    /// To the HelmRelease.
+    pub release: Request,
+}
+
+impl Requests {
+    /// All of them alike.
+    pub fn all(request: &Request) -> Self {
+        let one = || request.clone();
+        Self { source: one(), kustomization: one(), release: one() }
+    }
 }
 
 /// What they say.
@@ -71,14 +90,14 @@ fn ready_kustomization(facts: &Facts<'_>, ready: &Condition) -> Observation {
     let object = facts.kustomization;
     let revision = applied(object);
     let fresh = facts.source.status.artifact.as_ref().and_then(|artifact| commit(&artifact.revision));
-    if !facts.source.has_handled(facts.token) {
+    if !facts.source.has_handled(&facts.requests.source) {
         return pending(revision, format!("{} has not looked at git yet", facts.source.title()));
     }
     if fresh.is_some() && fresh != revision {
         return pending(revision, format!("{} has not begun with it yet", object.title()));
     }
     let settled = object.is_observed()
-        && object.has_handled(facts.token)
+        && object.has_handled(&facts.requests.kustomization)
         && object.status.last_attempted_revision == object.status.last_applied_revision
         && !object.has("Reconciling");
     if !settled {
@@ -103,7 +122,10 @@ fn release(facts: &Facts<'_>, object: &Object, revision: Option<CommitId>) -> Ob
     let Some(ready) = object.condition("Ready") else {
         return synced(Health::Progressing, format!("{} was not reconciled yet", object.title()));
     };
-    if !object.is_observed() || !object.has_handled(facts.token) || chart_is_older(object, &revision) {
+    if !object.is_observed()
+        || !object.has_handled(&facts.requests.release)
+        || chart_is_older(object, &revision)
+    {
         return synced(Health::Progressing, progress(object, ready));
     }
     match ready.status.as_str() {

@@ -3,14 +3,55 @@
 use std::collections::BTreeSet;
 
 use super::Check;
-use crate::config::Gate;
 use crate::config::error::Problem;
+use crate::config::{Gate, GateKind, Prometheus};
 
 impl Check<'_> {
     /// `after` that leads out of the stage, or round in a circle.
     pub(super) fn gates(&mut self) {
         self.gates_elsewhere();
         self.gate_cycles();
+        self.jobs();
+        self.windows();
+    }
+
+    /// Keys of a `kubernetes-job` that exclude each other, or of which one has to be there.
+    fn jobs(&mut self) {
+        for name in self.spans.declared("gate") {
+            let address = format!("gate/{name}");
+            let has = |key: &str| self.spans.has(&format!("{address}/{key}"));
+            let place = format!("in [gate.{name}]");
+            let pairs = [("manifest", "cronjob"), ("eks", "context"), ("eks", "kubeconfig")];
+            let both: Vec<_> = pairs.into_iter().filter(|(key, other)| has(key) && has(other)).collect();
+            let lost =
+                self.spans.kind(&address) == Some("kubernetes-job") && !has("manifest") && !has("cronjob");
+            for (key, other) in both {
+                let (key, other_key, place) = (key.to_owned(), other.to_owned(), place.clone());
+                let problem = Problem::Exclusive { key, other: other_key, place };
+                self.problem(&format!("{address}/{other}"), problem);
+            }
+            if lost {
+                let ways = "`manifest`, or `cronjob`".to_owned();
+                self.problem(&address, Problem::MissingWay { ways, place });
+            }
+        }
+    }
+
+    /// A `prometheus` gate whose time is over before its samples are.
+    fn windows(&mut self) {
+        let config = self.config;
+        for gate in config.gates.values() {
+            let GateKind::Prometheus(Prometheus { window: Some(window), .. }) = &gate.kind else { continue };
+            if gate.timeout <= *window {
+                let problem = Problem::TooShort {
+                    key: "timeout".to_owned(),
+                    place: format!("in [gate.{}]", gate.name),
+                    found: format!("{:?}", gate.timeout),
+                    least: format!("`for` ({window:?})"),
+                };
+                self.problem(&format!("gate/{}/for", gate.name), problem);
+            }
+        }
     }
 
     fn gates_elsewhere(&mut self) {

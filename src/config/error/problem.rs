@@ -99,6 +99,8 @@ pub enum Problem {
     BadFile { file: String, place: String, fault: FileFault },
     #[error("`{path}` {place} is no path: {reason}")]
     BadPath { path: String, place: String, reason: String },
+    #[error("`{text}` {place} is no condition")]
+    BadCondition { text: String, place: String },
     #[error("`{text}` {place} is no workload")]
     BadResource { text: String, place: String },
     #[error("`{text}` {place} selects nothing: {reason}")]
@@ -200,6 +202,7 @@ impl Problem {
             Problem::BadPath { .. } => {
                 "dot-separated keys; `\"a.b\"` quotes one, `[0]` is an index, `[name=DATA_VERSION]` selects an item"
             }
+            Problem::BadCondition { .. } => "write `<`, `<=`, `>`, `>=`, `==` or `!=` and a number: `< 0.01`",
             Problem::BadSettable { .. } => "for example `mds:cache.size`",
             Problem::BadResource { .. } => {
                 "write `deployment/{service}`, `statefulset/{service}` or `daemonset/{service}`"

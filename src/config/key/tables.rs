@@ -1,9 +1,11 @@
 //! The keys themselves. A new key is added here and read in `config/parse.rs`; the schema follows.
 
 mod agents;
+mod gates;
 
-use super::{Choice, Form, Key, Keys, Kind, Shape, Way};
-use agents::AGENT;
+use super::{Choice, Form, Key, Keys, Shape, Way};
+use agents::{AGENT, CONTEXT, EKS, KUBECONFIG};
+use gates::GATE;
 
 const SERVICE: &[&str] = &["dataset", "environment", "service"];
 const ALL: &[&str] = &["dataset", "environment", "service", "version"];
@@ -114,39 +116,6 @@ static ENVIRONMENT: Keys = Keys::of(&[
     Key::optional("queue", Shape::Text(Form::Reference), "name of its queue; `default` by default"),
 ])
 .later(&["purpose", "bucket", "ssm", "verify"]);
-
-static GATE: Keys = Keys::of(&[
-    Key::optional("timeout", Shape::Text(Form::Duration), "how long one attempt may take; 30m by default"),
-    Key::optional("allow_failure", Shape::Flag, "whether a failure is only a warning; false by default"),
-    Key::optional("after", Shape::Set(Form::Reference, 0), "gates of the same stage that have to end first"),
-    Key::optional("retries", Shape::Count(10), "how often an error is tried again; 2 by default"),
-])
-.kinds(
-    &[
-        Kind {
-            name: "command",
-            keys: &[
-                Key::required("command", Shape::Argv, "program and arguments; never a shell string"),
-                Key::optional("pass", Shape::Set(Form::Variable, 0), "environment variables that it gets"),
-            ],
-            doc: "a program: exit 0 passed, 1 failed, anything else errored",
-        },
-        Kind {
-            name: "http",
-            keys: &[
-                Key::required("url", Shape::Text(Form::HttpTemplate), "address; placeholders are filled in"),
-                Key::optional(
-                    "method",
-                    Shape::Text(Form::OneOf(&["GET", "HEAD", "POST", "PUT"])),
-                    "method; GET by default",
-                ),
-                Key::optional("headers", Shape::Headers, "headers by name: text, or where a secret is"),
-            ],
-            doc: "a request: 2xx passed; connection errors, 429 and 5xx errored; others failed",
-        },
-    ],
-    &["gitlab-pipeline", "manual", "kubernetes-job", "prometheus"],
-);
 
 static STAGE: Keys = Keys::of(&[
     Key::required(

@@ -1,9 +1,9 @@
 //! Flux: what follows from the objects that the real controllers write.
 
 use datapin::agent::Repository;
-use datapin::agent::flux::object::Object;
+use datapin::agent::flux::object::{Object, REQUESTED, Request};
 use datapin::agent::flux::ready::ready;
-use datapin::agent::flux::verdict::{Facts, verdict};
+use datapin::agent::flux::verdict::{Facts, Requests, verdict};
 use serde::Deserialize;
 
 use super::{found, shown};
@@ -11,7 +11,7 @@ use crate::gate::{assert_file, cases};
 
 #[derive(Deserialize)]
 struct Row {
-    /// Token of our request; none where we may not ask.
+    /// Token of the last request, which came after `t0`; none where we may not ask.
     token: Option<String>,
     /// Whether a HelmRelease is named.
     #[serde(default)]
@@ -32,15 +32,24 @@ struct Step {
 #[test]
 fn verdicts() {
     for case in cases("agent/flux", "yaml") {
-        let row: Row = serde_yaml::from_str(&std::fs::read_to_string(&case).unwrap()).unwrap();
+        let mut row: Row = serde_yaml::from_str(&std::fs::read_to_string(&case).unwrap()).unwrap();
         let mut said = String::new();
-        for step in &row.seen {
+        let request = match row.token {
+            Some(_) => Request::Sent { before: Some("t0".to_owned()) },
+            None => Request::Impossible,
+        };
+        let requests = Requests::all(&request);
+        for step in &mut row.seen {
+            for object in [Some(&mut step.source), Some(&mut step.kustomization), step.release.as_mut()] {
+                let asked = row.token.clone().map(|token| (REQUESTED.to_owned(), token));
+                object.map(|object| object.metadata.annotations.extend(asked));
+            }
             let facts = Facts {
                 source: &step.source,
                 kustomization: &step.kustomization,
                 release: row.helm.then_some(step.release.as_ref()),
                 dependencies: &row.dependencies,
-                token: row.token.as_deref(),
+                requests: &requests,
             };
             said += &format!("{}\n", shown(&verdict(&facts)));
         }

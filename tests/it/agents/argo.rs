@@ -163,6 +163,13 @@ impl Worker {
             self.patch(service, &json!({ "operation": null }));
             return self.sync(service, revision, &fault);
         }
+        if app["status"]["operationState"]["phase"] == "Terminating" {
+            let revision = app["status"]["sync"]["revision"].as_str().unwrap();
+            self.operation(service, "Failed", "", "Operation terminated", 0);
+            return self.sync(service, revision, &fault);
+        }
+        // a failed sync that is tried again stands before all later ones
+        let busy = app["status"]["operationState"]["phase"] == "Running";
         let asked = !app["metadata"]["annotations"]["argocd.argoproj.io/refresh"].is_null();
         let (tip, value) = self.tip(service);
         if !asked && (pace == Pace::Asked || app["status"]["sync"]["revision"] == tip.as_str()) {
@@ -178,7 +185,7 @@ impl Worker {
         let same = self.state.lock().unwrap().applied[service] == value;
         let sync = json!({ "status": if same { "Synced" } else { "OutOfSync" }, "revision": tip });
         self.compared(service, &json!({ "sync": sync, "reconciledAt": now(), "conditions": [] }));
-        if !same && !app["spec"]["syncPolicy"]["automated"].is_null() {
+        if !same && !busy && !app["spec"]["syncPolicy"]["automated"].is_null() {
             self.sync(service, &tip, &fault);
         }
     }

@@ -1,1 +1,108 @@
-//! To come.
+//! What stands in the way is told before anything is written.
+
+use super::argocd::{Bed, bed};
+use super::*;
+
+/// The deployment has to end with `code`, say `words`, and leave the repository as it is.
+#[track_caller]
+fn refused(bed: &Bed, code: i32, words: &str) {
+    let tips = (bed.world.tip("main"), bed.world.tip(crate::world::QUEUE));
+    bed.world.datapin(&["deploy", "int", NEW]).run().code(code).says(words);
+    assert_eq!((bed.world.tip("main"), bed.world.tip(crate::world::QUEUE)), tips);
+}
+
+fn patch(bed: &Bed, patch: &Value) {
+    bed.kube.read().unwrap().patch(APPLICATION, "argocd", "kv-int", patch);
+}
+
+#[test]
+fn an_application_that_is_missing_is_2() {
+    let bed = bed();
+    bed.kube.read().unwrap().delete(APPLICATION, "argocd", "kv-int");
+    refused(&bed, 2, "Application kv-int in namespace argocd does not exist");
+}
+
+#[test]
+fn an_application_that_does_not_sync_by_itself_is_15() {
+    let bed = bed();
+    patch(&bed, &json!({ "spec": { "syncPolicy": null } }));
+    refused(&bed, 15, "Application kv-int does not sync by itself");
+}
+
+#[test]
+fn an_application_of_another_repository_is_2() {
+    let bed = bed();
+    patch(&bed, &json!({ "spec": { "source": { "repoURL": "https://gitlab.example.org/other.git" } } }));
+    refused(&bed, 2, "Application kv-int deploys from gitlab.example.org/other");
+}
+
+#[test]
+fn an_application_of_another_branch_is_2() {
+    let bed = bed();
+    patch(&bed, &json!({ "spec": { "source": { "targetRevision": "release" } } }));
+    refused(&bed, 2, "Application kv-int follows `release`, but the pins are pushed to branch `main`");
+}
+
+#[test]
+fn an_application_that_does_not_read_the_values_file_is_a_warning() {
+    let bed = bed();
+    patch(&bed, &json!({ "spec": { "source": { "path": "charts/kv" } } }));
+    let done = bed.world.datapin(&["deploy", "int", NEW]).run().code(0);
+    done.says("`values/int/kv.yaml` is not in `charts/kv`, nor among its values files");
+}
+
+#[test]
+fn a_server_out_of_reach_is_3() {
+    let bed = bed();
+    bed.kube.write().unwrap().stop();
+    refused(&bed, 3, "cannot be reached");
+}
+
+#[test]
+fn a_token_that_nobody_knows_is_3() {
+    let bed = bed();
+    bed.kube.read().unwrap().only_token("another");
+    refused(&bed, 3, "does not know who asks (401)");
+}
+
+#[test]
+fn a_context_that_is_not_there_is_2() {
+    let bed = bed();
+    bed.world.config(|text| {
+        let agent = text["environment"]["int"]["agent"].as_inline_table_mut().unwrap();
+        agent.insert("context", "prodd".into());
+    });
+    refused(&bed, 2, "has no context `prodd`");
+}
+
+#[test]
+fn without_any_right_to_read_it_is_3() {
+    let bed = bed();
+    for verb in ["get", "list", "watch"] {
+        bed.kube.read().unwrap().deny(verb, "applications.argoproj.io");
+    }
+    refused(&bed, 3, "applications.argoproj.io");
+}
+
+#[test]
+fn without_the_right_to_watch_it_goes_on_by_asking_and_says_so() {
+    let bed = bed();
+    bed.kube.read().unwrap().deny("watch", "applications.argoproj.io");
+    bed.world.datapin(&["deploy", "int", NEW]).run().code(0).says("watch");
+}
+
+#[test]
+fn argo_cd_that_is_not_installed_is_2() {
+    let world = World::new();
+    let kube = Arc::new(RwLock::new(KubeServer::start()));
+    let config = kube.read().unwrap().kubeconfig();
+    let config = config.display();
+    agent(
+        &world,
+        &format!(
+            r#"{{ kind = "argocd", application = "{{service}}", kubeconfig = {{ file = "{config}" }} }}"#
+        ),
+    );
+    let done = world.datapin(&["deploy", "int", NEW]).run().code(2);
+    done.says("has no resource applications.argoproj.io (argoproj.io/v1alpha1): is its operator installed");
+}

@@ -51,8 +51,13 @@ async fn a_secret_of_the_parent_is_not_seen_unless_it_is_passed() {
         _ => super::lookup(name),
     };
     let kind = GateKind::Command { command: words(&["env"]), pass: words(&["TEST_TOKEN"]) };
-    let runner =
-        datapin::gate::GateRunner::from_config(&gate("g", kind), secret, std::path::Path::new("/x")).unwrap();
+    let runner = datapin::gate::GateRunner::from_config(
+        &gate("g", kind),
+        secret,
+        std::path::Path::new("/x"),
+        &crate::gate::clusters(),
+    )
+    .unwrap();
     let report = runner.run(&facts(), 1).await;
     assert!(report.log.iter().any(|line| line == "TEST_TOKEN=secret of TEST_TOKEN"), "{report:?}");
     assert!(

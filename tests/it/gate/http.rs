@@ -13,13 +13,13 @@ use super::{assert_file, cases, facts, gate, lookup, runner, shown};
 
 /// A server that gives each connection the next of its answers (the last one again and again) and keeps what
 /// it was asked.
-struct Server {
-    port: u16,
+pub(super) struct Server {
+    pub(super) port: u16,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    async fn answering(answers: Vec<Vec<u8>>) -> Self {
+    pub(super) async fn answering(answers: Vec<Vec<u8>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -46,7 +46,7 @@ impl Server {
         http(&format!("http://127.0.0.1:{}{path}", self.port), BTreeMap::new())
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -55,7 +55,7 @@ fn http(url: &str, headers: BTreeMap<String, HeaderValue>) -> Gate {
     gate("h", GateKind::Http { url: url.to_owned(), method: "GET".to_owned(), headers })
 }
 
-fn response(status: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(super) fn response(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
         .into()
 }
@@ -127,7 +127,7 @@ async fn secrets_are_sent_and_never_shown() {
     ]);
     let server = Server::answering(vec![response("200 OK", "", "fine")]).await;
     let gate = http(&format!("http://127.0.0.1:{}/", server.port), headers);
-    let runner = GateRunner::from_config(&gate, secret, Path::new("/x")).unwrap();
+    let runner = GateRunner::from_config(&gate, secret, Path::new("/x"), &crate::gate::clusters()).unwrap();
     let report = runner.run(&facts(), 1).await;
     assert_eq!(report.verdict, Verdict::Passed);
     let asked = server.asked().remove(0);
@@ -167,10 +167,14 @@ async fn proxies_are_those_that_were_named() {
         _ => None,
     };
     let far = http("http://name.invalid/x", BTreeMap::new());
-    let report = GateRunner::from_config(&far, named, Path::new("/x")).unwrap().run(&facts(), 1).await;
+    let report = GateRunner::from_config(&far, named, Path::new("/x"), &crate::gate::clusters())
+        .unwrap()
+        .run(&facts(), 1)
+        .await;
     assert!(report.summary.ends_with("by proxy"), "{report:?}");
     let near = Server::answering(vec![response("200 OK", "", "direct")]).await;
-    let runner = GateRunner::from_config(&near.gate("/"), named, Path::new("/x")).unwrap();
+    let runner =
+        GateRunner::from_config(&near.gate("/"), named, Path::new("/x"), &crate::gate::clusters()).unwrap();
     let report = runner.run(&facts(), 1).await;
     assert!(report.summary.ends_with("direct"), "{report:?}");
 }
@@ -195,7 +199,12 @@ fn what_cannot_be_sent_is_refused_before_anything_runs() {
         ),
     ]
     .iter()
-    .map(|gate| format!("{}\n", GateRunner::from_config(gate, lookup, Path::new("/x")).unwrap_err()))
+    .map(|gate| {
+        format!(
+            "{}\n",
+            GateRunner::from_config(gate, lookup, Path::new("/x"), &crate::gate::clusters()).unwrap_err()
+        )
+    })
     .collect();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gate/messages/http.txt");
     assert_file(&file, &messages);

@@ -179,7 +179,8 @@ async fn the_command_datapin_is_the_running_program() {
     let folder = tempfile::tempdir().unwrap();
     let own = super::script(folder.path(), "something", "echo own \"$@\"");
     let gate = command("own", &["datapin", "demo-gate"]);
-    let runner = GateRunner::from_config(&gate, super::lookup, Path::new(&own)).unwrap();
+    let runner =
+        GateRunner::from_config(&gate, super::lookup, Path::new(&own), &crate::gate::clusters()).unwrap();
     let report = runner.run(&facts(), 1).await;
     assert_eq!((report.verdict, &*report.summary), (Verdict::Passed, "own demo-gate"));
 }

@@ -139,7 +139,7 @@ fn decide(state: &mut State, request: &Request, mood: &Mood, target: Option<Targ
     if let Mood::Failing(code, _) = mood {
         return failure(*code, "InternalError", "etcdserver: leader changed");
     }
-    if !state.tokens.contains(&request.token) {
+    if !(state.accepts)(&request.token) {
         return failure(401, "Unauthorized", "Unauthorized");
     }
     let Some(target) = target else { return no_such_path() };

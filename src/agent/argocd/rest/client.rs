@@ -77,6 +77,11 @@ impl Client {
         self.json(response, doing).await
     }
 
+    /// Asks to delete what is at `path`.
+    pub async fn delete(&self, path: &str, doing: &str) -> Result<(), RestError> {
+        self.send(Method::DELETE, path, None, Some(ANSWER), doing).await.map(|_| ())
+    }
+
     /// An answer that goes on for as long as it is read.
     pub async fn open(&self, path: &str, doing: &str) -> Result<Response, RestError> {
         self.send(Method::GET, path, None, None, doing).await
