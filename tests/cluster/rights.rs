@@ -60,7 +60,7 @@ fn with_a_context_that_is_not_there() {
 #[ignore = "needs the real cluster: see README"]
 fn to_get_and_patch_alone() {
     let world = in_context("poller");
-    world.datapin(&["deploy", "int", NEW]).run().code(0).says("not allowed to list applications");
+    world.datapin(&["deploy", "int", NEW]).run().code(0).says("each object is got by name every 2 s instead");
     assert_eq!(world.running("mds"), [NEW]);
 }
 
