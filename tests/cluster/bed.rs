@@ -85,7 +85,8 @@ impl Bed {
 
     /// What `kubectl` prints, or its complaint.
     pub fn try_kubectl(&self, args: &[&str]) -> Result<String, String> {
-        let output = self.inside("kubectl").args(args).output().unwrap();
+        let kubectl = format!("{}/bin/kubectl", self.fact("/tools"));
+        let output = self.inside(&kubectl).args(args).output().unwrap();
         let text = |bytes| String::from_utf8_lossy(bytes).trim().to_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
