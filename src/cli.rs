@@ -2,6 +2,7 @@
 
 pub mod edge;
 pub mod init;
+pub mod live;
 pub mod look;
 pub mod output;
 pub mod queue;
@@ -90,7 +91,7 @@ pub enum Command {
     /// Shows how runs ended.
     History(History),
     /// Checks the configuration and whether every pin resolves.
-    Check,
+    Check(Check),
     /// Writes a starting datapin.toml and creates the queue.
     Init(Init),
     /// Prints the JSON schema of datapin.toml.
@@ -258,6 +259,14 @@ pub struct Status {
     /// Only this environment.
     #[arg(long)]
     pub environment: Option<String>,
+}
+
+/// Checks the configuration and whether every pin resolves.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Tries every agent and gate too, names the rights that are missing, and prints a role that grants them.
+    #[arg(long)]
+    pub live: bool,
 }
 
 /// Shows how runs ended.

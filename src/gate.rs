@@ -134,7 +134,7 @@ pub struct GateRunner {
 enum Work {
     Command(command::CommandGate),
     Http(http::HttpGate),
-    Job(job::JobGate),
+    Job(Box<job::JobGate>),
     Prometheus(prometheus::PrometheusGate),
 }
 
@@ -164,7 +164,7 @@ impl GateRunner {
             }
             GateKind::KubernetesJob(settings) => {
                 let made = job::JobGate::new(settings, clusters);
-                Work::Job(made.map_err(|error| failed(error.into()))?)
+                Work::Job(Box::new(made.map_err(|error| failed(error.into()))?))
             }
             GateKind::Prometheus(settings) => {
                 let made = prometheus::PrometheusGate::new(settings, &lookup);

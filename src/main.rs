@@ -58,7 +58,7 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
         Command::Allow(args) => queue::allow(common, args).await,
         Command::Status(args) => look::status(common, args).await,
         Command::History(args) => look::history(common, args).await,
-        Command::Check => look::check(common).await,
+        Command::Check(args) => look::check(common, args).await,
         Command::Init(args) => init::init(common, args).await,
         Command::Schema => {
             output::emit(&format!("{:#}\n", config::schema()));

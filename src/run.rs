@@ -21,6 +21,7 @@ pub mod journal;
 pub mod message;
 pub mod order;
 pub mod outside;
+pub mod probe;
 pub mod ready;
 pub mod reconcile;
 pub mod resume;

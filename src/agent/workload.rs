@@ -108,7 +108,7 @@ impl WorkloadAgent {
         let mut rights: Vec<Right> = watched
             .flat_map(|kind| ["get", "list", "watch"].map(|verb| Right::to(verb, kind, &namespace)))
             .collect();
-        rights.push(Right::to("get", Kind::POD, &namespace).sub("log"));
+        rights.push(Right::to("get", Kind::POD, &namespace).subresource("log"));
         rights.push(Right::to("list", Kind::EVENT, &namespace));
         rights
     }

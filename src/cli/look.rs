@@ -2,7 +2,7 @@
 
 use super::output::emit;
 use super::stage::{CommandError, Stage};
-use super::{Common, History, Output, Status, edge};
+use super::{Check, Common, History, Output, Status, edge, live};
 use crate::exit::Exit;
 use crate::plan::{Files, FilesError, frozen, held};
 use crate::queue::{HistoryLine, Queue, Role, SetValue, blocking};
@@ -11,6 +11,7 @@ use crate::report::{
 };
 use crate::run::context::Context;
 use crate::run::outside::OutsideError;
+use crate::run::probe::{Probes, probe};
 use crate::run::{RunError, outside};
 
 /// `datapin status`.
@@ -118,8 +119,8 @@ pub async fn history(common: &Common, args: &History) -> Result<Exit, CommandErr
     Ok(Exit::Ok)
 }
 
-/// `datapin check`: everything that can be checked without writing.
-pub async fn check(common: &Common) -> Result<Exit, CommandError> {
+/// `datapin check`: everything that can be checked without writing; with `--live` also what clusters say.
+pub async fn check(common: &Common, args: &Check) -> Result<Exit, CommandError> {
     let stage = Stage::look(common)?;
     let context = &stage.context;
     let gates: Vec<String> = context.config.gates.keys().cloned().collect();
@@ -140,27 +141,32 @@ pub async fn check(common: &Common) -> Result<Exit, CommandError> {
             problems.push(format!("queue `{name}`: {error}"));
         }
     }
+    let live = match args.live {
+        true => Some(probe(context).await.map_err(|error| CommandError::Usage(error.to_string()))?),
+        false => None,
+    };
     stage.close().await;
-    match problems.is_empty() {
-        true => {
-            emit(&checked(common, good, &problems));
-            Ok(Exit::Ok)
-        }
-        false => {
-            emit(&checked(common, good, &problems));
-            Ok(Exit::Usage)
-        }
+    emit(&checked(common, good, &problems, live.as_ref()));
+    match live {
+        _ if !problems.is_empty() => Ok(Exit::Usage),
+        Some(live) => Ok(live::exit(&live)),
+        None => Ok(Exit::Ok),
     }
 }
 
-fn checked(common: &Common, good: usize, problems: &[String]) -> String {
+fn checked(common: &Common, good: usize, problems: &[String], live: Option<&Probes>) -> String {
     match common.output {
         Output::Json => {
-            format!("{:#}\n", serde_json::json!({ "schema": 1, "resolved": good, "problems": problems }))
+            let mut json = serde_json::json!({ "schema": 1, "resolved": good, "problems": problems });
+            if let Some(live) = live {
+                json["live"] = live::json(live);
+            }
+            format!("{json:#}\n")
         }
         Output::Text => {
             let mut text: String = problems.iter().map(|problem| format!("error: {problem}\n")).collect();
             text.push_str(&format!("{good} pins and settable values resolve, {} problems\n", problems.len()));
+            text.push_str(&live.map(live::text).unwrap_or_default());
             text
         }
     }

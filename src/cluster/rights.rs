@@ -41,8 +41,8 @@ impl Right {
 
     /// The same, to a subresource: `log`, `status`.
     #[must_use]
-    pub fn sub(self, subresource: &str) -> Self {
-        Self { resource: format!("{}/{subresource}", self.resource), ..self }
+    pub fn subresource(self, name: &str) -> Self {
+        Self { resource: format!("{}/{name}", self.resource), ..self }
     }
 }
 

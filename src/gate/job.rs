@@ -93,7 +93,7 @@ impl JobGate {
             ["create", "get", "list", "watch", "delete"].map(|verb| Right::to(verb, Kind::JOB, &namespace));
         let mut rights: Vec<Right> = jobs.into();
         rights.extend(["list", "watch"].map(|verb| Right::to(verb, Kind::POD, &namespace)));
-        rights.push(Right::to("get", Kind::POD, &namespace).sub("log"));
+        rights.push(Right::to("get", Kind::POD, &namespace).subresource("log"));
         rights.push(Right::to("list", Kind::EVENT, &namespace));
         if let JobSource::CronJob(name) = &self.settings.source {
             rights.push(Right::to("get", Kind::CRON_JOB, &namespace).only(name));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::driver::{Driver, Trouble};
-use super::{RunError, outside};
+use super::{RunError, outside, ready};
 use crate::event::{Level, What};
 use crate::exit::Exit;
 use crate::plan::{self, EnvironmentPlan, Files, FilesError, Plan, Request, frozen};
@@ -145,6 +145,9 @@ impl Driver {
         let ticket = self.journal.ticket();
         if matches!(ticket.kind, RunKind::Rollback { .. }) {
             return Ok(());
+        }
+        if let Some(text) = ready::obstacle(&self.context, names, &ticket.dataset, &ticket.version).await {
+            return Err(Trouble::back(CauseKind::NotAllowed, text));
         }
         let seen = match self.journal.store().read().await {
             Ok(seen) => seen,

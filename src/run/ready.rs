@@ -42,6 +42,25 @@ pub async fn ready(context: &Context, needs: &Needs<'_>) -> Result<(), RunError>
     verdict(&findings)
 }
 
+/// What somebody holds, or what does not fit any more, in environments that are about to be written: time has passed
+/// since the run was asked for. What cannot be found out is no reason: the wait is patient.
+pub async fn obstacle(
+    context: &Context,
+    environments: &[String],
+    dataset: &str,
+    version: &str,
+) -> Option<String> {
+    for environment in environments {
+        let Some(agent) = context.agent(environment) else { continue };
+        let findings = agent.ready(&wants(context, environment, dataset, version)).await;
+        let refuses = |finding: &Finding| matches!(finding, Finding::Wrong(_) | Finding::Held(_));
+        if let Some(finding) = findings.into_iter().find(refuses) {
+            return Some(finding.within(environment).text().to_owned());
+        }
+    }
+    None
+}
+
 /// The services of an environment, with the files that a commit may change for each.
 pub fn wants(context: &Context, environment: &str, dataset: &str, version: &str) -> Vec<Want> {
     let places = context.config.places(environment, dataset);

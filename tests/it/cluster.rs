@@ -2,6 +2,7 @@
 
 mod eks;
 mod labels;
+mod live;
 mod reaching;
 mod rights;
 mod watching;

@@ -93,9 +93,8 @@ impl Check<'_> {
 
     /// Services with pins of their own that are one object: its health could not say whose it is.
     fn same_objects(&mut self) {
-        type Pins = BTreeSet<Place>;
         let config = self.config;
-        let mut objects: BTreeMap<(String, String), Vec<(String, String, Pins)>> = BTreeMap::new();
+        let mut objects: BTreeMap<(String, String), Vec<User>> = BTreeMap::new();
         for (name, environment) in &config.environments {
             for dataset in config.datasets_of(name) {
                 for places in config.places(name, &dataset) {
@@ -106,21 +105,19 @@ impl Check<'_> {
                         version: None,
                     };
                     let Some(object) = object(&environment.agent, &facts) else { continue };
+                    let (environment, service) = (name.clone(), places.service);
                     let pins = places.pins.into_iter().collect();
-                    objects.entry(object).or_default().push((name.clone(), places.service.clone(), pins));
+                    objects.entry(object).or_default().push(User { environment, service, pins });
                 }
             }
         }
         for ((_, object), users) in objects {
             // one service may depend on several datasets
-            let services: BTreeSet<(&str, &str)> = users
-                .iter()
-                .map(|(environment, service, _)| (environment.as_str(), service.as_str()))
-                .collect();
-            let pins: BTreeSet<&Pins> = users.iter().map(|(.., pins)| pins).collect();
-            let (Some((environment, ..)), true) = (users.last(), services.len() > 1 && pins.len() > 1) else {
-                continue;
-            };
+            let services: BTreeSet<(&str, &str)> =
+                users.iter().map(|user| (user.environment.as_str(), user.service.as_str())).collect();
+            let pins: BTreeSet<&BTreeSet<Place>> = users.iter().map(|user| &user.pins).collect();
+            let Some(last) = users.last().filter(|_| services.len() > 1 && pins.len() > 1) else { continue };
+            let environment = &last.environment;
             let address = format!("environment/{environment}/agent");
             let services: Vec<String> = services
                 .iter()
@@ -129,6 +126,13 @@ impl Check<'_> {
             self.problem(&address, Problem::SameObject { services: services.join(" and "), object });
         }
     }
+}
+
+/// A service that an object is.
+struct User {
+    environment: String,
+    service: String,
+    pins: BTreeSet<Place>,
 }
 
 /// Where an agent looks, and what it looks at, in words.

@@ -18,7 +18,7 @@ async fn the_cluster_says_what_is_allowed() {
     server.deny("patch", "applications.argoproj.io");
     for (right, granted) in [
         (Right::to("get", Kind::POD, "apps"), true),
-        (Right::to("get", Kind::POD, "apps").sub("log"), false),
+        (Right::to("get", Kind::POD, "apps").subresource("log"), false),
         (Right::to("patch", APPLICATION, "argocd").only("mds"), false),
         (Right::to("watch", APPLICATION, "argocd"), true),
     ] {
@@ -36,7 +36,7 @@ fn a_role_grants_exactly_the_rights() {
         Right::to("get", APPLICATION, "argocd").only("kv-int"),
         Right::to("patch", APPLICATION, "argocd").only("mds-int"),
         Right::to("patch", APPLICATION, "argocd").only("kv-int"),
-        Right::to("get", Kind::POD, "apps").sub("log"),
+        Right::to("get", Kind::POD, "apps").subresource("log"),
         Right::to("get", Kind::POD, "apps").only("db-0"),
         Right::to("get", Kind::POD, "apps"),
         Right::to("get", Kind::POD, "apps"),
