@@ -11,7 +11,7 @@ use super::verdict::{Facts, Requests, verdict};
 use super::watching::{Spot, Watching, source};
 use crate::agent::after::AfterSync;
 use crate::agent::cause::{self, Cause, Suspect};
-use crate::agent::kinds::{self, DEPLOYMENT, KUSTOMIZATION, STATEFUL_SET};
+use crate::agent::kinds::{self, DEPLOYMENT, HELM_RELEASE, KUSTOMIZATION, STATEFUL_SET};
 use crate::agent::{Health, Observation, ObservationError, Question, Sync};
 use crate::cluster::Cluster;
 
@@ -165,24 +165,38 @@ impl Following {
         }
         let Ok(cluster) = self.agent.cluster().await else { return Cause::default() };
         let spot = &self.kustomization.spot;
-        match cluster.get(KUSTOMIZATION, &spot.namespace, &spot.name).await {
-            Ok(object) => cause::of(&cluster, &suspects(&object)).await,
-            Err(_) => Cause::default(),
+        let Ok(object) = cluster.get(KUSTOMIZATION, &spot.namespace, &spot.name).await else {
+            return Cause::default();
+        };
+        let mut suspects = workloads(&object);
+        for (namespace, name, kind) in inventory(&object) {
+            if kind == HELM_RELEASE.kind
+                && let Ok(release) = cluster.get(HELM_RELEASE, namespace, name).await
+            {
+                suspects.extend(workloads(&release));
+            }
         }
+        cause::of(&cluster, &suspects).await
     }
 }
 
-/// The workloads in a Kustomization's inventory: `namespace_name_group_kind`.
-fn suspects(object: &serde_json::Value) -> Vec<Suspect> {
+/// Namespace, name and kind of what a Kustomization or HelmRelease made, from `namespace_name_group_kind`.
+fn inventory(object: &serde_json::Value) -> impl Iterator<Item = (&str, &str, &str)> {
     let entries = object["status"]["inventory"]["entries"].as_array().into_iter().flatten();
-    let ids = entries.filter_map(|entry| entry["id"].as_str());
-    ids.filter_map(|id| {
+    entries.filter_map(|entry| entry["id"].as_str()).filter_map(|id| {
         let mut parts = id.split('_');
         let (namespace, name, _, kind) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        Some((namespace, name, kind))
+    })
+}
+
+/// The workloads among it.
+fn workloads(object: &serde_json::Value) -> Vec<Suspect> {
+    let made = inventory(object).filter_map(|(namespace, name, kind)| {
         let kind = kinds::workload(kind).filter(|kind| [DEPLOYMENT, STATEFUL_SET].contains(kind))?;
         Some(Suspect { kind, namespace: namespace.to_owned(), name: name.to_owned() })
-    })
-    .collect()
+    });
+    made.collect()
 }
 
 /// What a Kustomization waits for, where it says that it does.

@@ -30,6 +30,22 @@ fn an_application_that_does_not_sync_by_itself_is_15() {
 }
 
 #[test]
+fn what_is_held_while_a_run_waits_for_its_turn_stops_it_before_its_commit() {
+    let bed = bed();
+    let limit = std::time::Duration::from_secs(80);
+    bed.world.gate("int-test").hangs();
+    let first = bed.world.datapin(&["deploy", "int", NEW]).spawn();
+    bed.world.until("the gate runs", limit, || first.stdout().contains("gate int-test began"));
+    let second = bed.world.datapin(&["deploy", "int", "2026.11.24-1"]).by("berta").spawn();
+    bed.world.until("it waits", limit, || second.stdout().contains("queued as"));
+    patch(&bed, &json!({ "spec": { "syncPolicy": null } }));
+    bed.world.gate("int-test").passes();
+    first.wait(limit).code(0);
+    second.wait(limit).code(15).says("Application kv-int does not sync by itself");
+    assert_eq!(bed.world.versions("int"), [NEW]);
+}
+
+#[test]
 fn an_application_of_another_repository_is_2() {
     let bed = bed();
     patch(&bed, &json!({ "spec": { "source": { "repoURL": "https://gitlab.example.org/other.git" } } }));
