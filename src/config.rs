@@ -3,10 +3,12 @@
 //! [`load`] turns the text of a file into a [`Config`] or into every error found in it at once. The types
 //! here hold what the rest of the program needs; the file's own shape is in `config/key.rs`.
 
+mod agent;
 mod check;
 mod condition;
 mod error;
 mod form;
+mod gate;
 mod key;
 mod parse;
 mod raw;
@@ -19,8 +21,10 @@ pub(crate) mod suggest;
 mod template;
 mod verify;
 
+pub use agent::*;
 pub use condition::{BadCondition, Comparison, Condition};
 pub use error::{ConfigError, ConfigErrors, FileFault, Problem};
+pub use gate::*;
 pub use parse::load;
 pub use resolve::{UnknownName, usable};
 pub use schema::schema;
@@ -237,271 +241,6 @@ pub struct Environment {
     pub rollback_timeout: Duration,
     /// Name of its queue.
     pub queue: String,
-}
-
-/// A GitOps agent: who says what a service runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Agent {
-    /// A program that is asked once per service and interval.
-    Command {
-        /// Program and arguments; never a shell string. Placeholders are filled in.
-        command: Vec<String>,
-        /// Pause between two questions.
-        interval: Duration,
-        /// How long one answer may take.
-        timeout: Duration,
-        /// Names of environment variables that it gets beside `PATH`, `HOME` and `LANG`.
-        pass: Vec<String>,
-    },
-    /// An Application of Argo CD.
-    ArgoCd(ArgoCd),
-    /// A Kustomization of Flux.
-    Flux(Flux),
-    /// What running pods carry.
-    Workload {
-        /// Which.
-        workload: Workload,
-        /// Pause between two looks where nothing is told by itself.
-        interval: Duration,
-    },
-}
-
-/// An Application of Argo CD.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArgoCd {
-    /// Its name, with placeholders.
-    pub application: String,
-    /// Its namespace, with placeholders.
-    pub namespace: String,
-    /// How it is asked.
-    pub reach: ArgoReach,
-    /// URL under which it reads the environment repository, where that is another.
-    pub repository: Option<String>,
-    /// Who begins a sync.
-    pub sync: SyncBy,
-    /// How often a failed sync may be tried again before it counts as failed.
-    pub sync_retries: u32,
-    /// Workloads that have to be up too.
-    pub after_sync: Vec<Workload>,
-    /// Pause between two looks where nothing is told by itself.
-    pub interval: Duration,
-}
-
-/// How Argo CD is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ArgoReach {
-    /// By the Kubernetes API of the cluster that it runs in.
-    Cluster(ClusterAccess),
-    /// By its own API.
-    Server {
-        /// Address.
-        server: String,
-        /// Where the token is.
-        token: SecretRef,
-        /// File with the certificate that it is trusted by.
-        ca: Option<PathBuf>,
-    },
-}
-
-/// Who begins a sync.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SyncBy {
-    /// Argo CD by itself.
-    #[default]
-    Auto,
-    /// datapin.
-    Request,
-}
-
-/// A Kustomization of Flux.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flux {
-    /// Its name, with placeholders.
-    pub kustomization: String,
-    /// Its namespace, with placeholders.
-    pub namespace: String,
-    /// HelmRelease that has to be up too: `name` or `namespace/name`, with placeholders.
-    pub helm_release: Option<String>,
-    /// How its cluster is reached.
-    pub access: ClusterAccess,
-    /// URL under which it reads the environment repository, where that is another.
-    pub repository: Option<String>,
-    /// Workloads that have to be up too.
-    pub after_sync: Vec<Workload>,
-    /// Pause between two looks where nothing is told by itself.
-    pub interval: Duration,
-}
-
-/// Workloads of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Workload {
-    /// Which.
-    pub which: WorkloadName,
-    /// Namespace, with placeholders.
-    pub namespace: Option<String>,
-    /// How their cluster is reached; the default means like the agent that they belong to.
-    pub access: ClusterAccess,
-    /// Where their pods carry the version.
-    pub proof: Option<Proof>,
-}
-
-/// Which workloads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WorkloadName {
-    /// One by name.
-    Resource {
-        /// `Deployment`, `StatefulSet` or `DaemonSet`.
-        kind: String,
-        /// Name, with placeholders.
-        name: String,
-    },
-    /// All with these labels, with placeholders.
-    Selector(String),
-}
-
-/// Where a pod carries the version of its data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
-    /// An environment variable of a container.
-    Env(String),
-    /// An annotation.
-    Annotation(String),
-}
-
-/// How a cluster is reached. With neither `context` nor `eks`: as kubectl would.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct ClusterAccess {
-    /// Kubeconfig file; `None` means `KUBECONFIG`, else `~/.kube/config`, else the cluster that this runs in.
-    pub kubeconfig: Option<PathBuf>,
-    /// Context in it; `None` means its current one.
-    pub context: Option<String>,
-    /// An EKS cluster, reached with AWS credentials and no kubeconfig.
-    pub eks: Option<Eks>,
-}
-
-/// An EKS cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Eks {
-    /// Name of the cluster.
-    pub cluster: String,
-    /// AWS region.
-    pub region: String,
-    /// Role that is assumed first.
-    pub role_arn: Option<String>,
-}
-
-/// A quality gate.
-#[derive(Debug, Clone)]
-pub struct Gate {
-    /// Name.
-    pub name: String,
-    /// What it does.
-    pub kind: GateKind,
-    /// How long one attempt may take.
-    pub timeout: Duration,
-    /// Whether its failure fails the run.
-    pub requirement: Requirement,
-    /// Gates of the same stage that have to end first.
-    pub after: Vec<String>,
-    /// How often an error (never a verdict) is tried again.
-    pub retries: u32,
-}
-
-/// Whether a gate's failure fails the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Requirement {
-    /// It does.
-    Required,
-    /// It is shown as a warning.
-    AllowedToFail,
-}
-
-/// What a gate does.
-#[derive(Debug, Clone)]
-pub enum GateKind {
-    /// Runs a program: exit 0 passed, 1 failed, anything else errored.
-    Command {
-        /// Program and arguments; never a shell string.
-        command: Vec<String>,
-        /// Names of environment variables that it gets beside `PATH`, `HOME`, `LANG` and `DATAPIN_*`.
-        pass: Vec<String>,
-    },
-    /// Sends a request: 2xx passed; connection errors, 429 and 5xx errored; others failed.
-    Http {
-        /// URL, with placeholders.
-        url: String,
-        /// Method, upper case.
-        method: String,
-        /// Headers by name.
-        headers: BTreeMap<String, HeaderValue>,
-    },
-    /// Runs a Job in a cluster: complete passed, failed failed.
-    KubernetesJob(KubernetesJob),
-    /// Samples a query: every series has to satisfy a condition.
-    Prometheus(Prometheus),
-}
-
-/// A Job in a cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KubernetesJob {
-    /// How the cluster is reached.
-    pub access: ClusterAccess,
-    /// Namespace; `None` means the context's.
-    pub namespace: Option<String>,
-    /// What is run.
-    pub source: JobSource,
-    /// What becomes of it.
-    pub afterwards: Afterwards,
-}
-
-/// What a Job is made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JobSource {
-    /// The manifest in a file.
-    Manifest(PathBuf),
-    /// The template of a CronJob.
-    CronJob(String),
-}
-
-/// What becomes of a Job that ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Afterwards {
-    /// It is deleted, with its pods.
-    Deleted,
-    /// It stays.
-    Kept,
-}
-
-/// A query that has to satisfy a condition for some time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Prometheus {
-    /// Base address.
-    pub server: String,
-    /// PromQL, with placeholders.
-    pub query: String,
-    /// What every series has to satisfy.
-    pub condition: Condition,
-    /// How long it is sampled; `None` means once.
-    pub window: Option<Duration>,
-    /// Time between samples.
-    pub interval: Duration,
-    /// Bad samples that are allowed.
-    pub max_bad: u32,
-    /// Samples without an answer that are allowed.
-    pub max_missing: u32,
-    /// Headers by name; the token is one of them.
-    pub headers: BTreeMap<String, HeaderValue>,
-}
-
-/// Value of a header.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HeaderValue {
-    /// As written.
-    Plain(String),
-    /// From a secret.
-    Secret(SecretRef),
-    /// `Bearer` and a token from a secret.
-    Bearer(SecretRef),
 }
 
 /// An ordered list of stages.

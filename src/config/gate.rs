@@ -1,0 +1,121 @@
+//! Quality gates.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{ClusterAccess, Condition, SecretRef};
+
+/// A quality gate.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// Name.
+    pub name: String,
+    /// What it does.
+    pub kind: GateKind,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// Whether its failure fails the run.
+    pub requirement: Requirement,
+    /// Gates of the same stage that have to end first.
+    pub after: Vec<String>,
+    /// How often an error (never a verdict) is tried again.
+    pub retries: u32,
+}
+
+/// Whether a gate's failure fails the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requirement {
+    /// It does.
+    Required,
+    /// It is shown as a warning.
+    AllowedToFail,
+}
+
+/// What a gate does.
+#[derive(Debug, Clone)]
+pub enum GateKind {
+    /// Runs a program: exit 0 passed, 1 failed, anything else errored.
+    Command {
+        /// Program and arguments; never a shell string.
+        command: Vec<String>,
+        /// Names of environment variables that it gets beside `PATH`, `HOME`, `LANG` and `DATAPIN_*`.
+        pass: Vec<String>,
+    },
+    /// Sends a request: 2xx passed; connection errors, 429 and 5xx errored; others failed.
+    Http {
+        /// URL, with placeholders.
+        url: String,
+        /// Method, upper case.
+        method: String,
+        /// Headers by name.
+        headers: BTreeMap<String, HeaderValue>,
+    },
+    /// Runs a Job in a cluster: complete passed, failed failed.
+    KubernetesJob(KubernetesJob),
+    /// Samples a query: every series has to satisfy a condition.
+    Prometheus(Prometheus),
+}
+
+/// A Job in a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KubernetesJob {
+    /// How the cluster is reached.
+    pub access: ClusterAccess,
+    /// Namespace; `None` means the context's.
+    pub namespace: Option<String>,
+    /// What is run.
+    pub source: JobSource,
+    /// What becomes of it.
+    pub afterwards: Afterwards,
+}
+
+/// What a Job is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobSource {
+    /// The manifest in a file.
+    Manifest(PathBuf),
+    /// The template of a CronJob.
+    CronJob(String),
+}
+
+/// What becomes of a Job that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Afterwards {
+    /// It is deleted, with its pods.
+    Deleted,
+    /// It stays.
+    Kept,
+}
+
+/// A query that has to satisfy a condition for some time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prometheus {
+    /// Base address.
+    pub server: String,
+    /// PromQL, with placeholders.
+    pub query: String,
+    /// What every series has to satisfy.
+    pub condition: Condition,
+    /// How long it is sampled; `None` means once.
+    pub window: Option<Duration>,
+    /// Time between samples.
+    pub interval: Duration,
+    /// Bad samples that are allowed.
+    pub max_bad: u32,
+    /// Samples without an answer that are allowed.
+    pub max_missing: u32,
+    /// Headers by name; the token is one of them.
+    pub headers: BTreeMap<String, HeaderValue>,
+}
+
+/// Value of a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderValue {
+    /// As written.
+    Plain(String),
+    /// From a secret.
+    Secret(SecretRef),
+    /// `Bearer` and a token from a secret.
+    Bearer(SecretRef),
+}
