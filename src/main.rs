@@ -78,7 +78,8 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
 
 fn trace(verbose: u8) {
     let level = match verbose {
-        0 => "warn",
+        // libraries log what datapin tells anyway, in words of its own
+        0 => "datapin=warn",
         1 => "datapin=debug",
         _ => "datapin=trace,info",
     };
