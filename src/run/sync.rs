@@ -17,9 +17,6 @@ use crate::plan::{Files, FilesError};
 use crate::queue::{EnvironmentPart, ServiceState, blocking};
 use crate::repo::{Ancestry, CommitId, Repo};
 
-/// Even at the limit, another look is not taken at once.
-const SHORTEST: Duration = Duration::from_millis(1);
-
 /// What is waited for in one environment.
 #[derive(Debug, Clone)]
 pub struct Awaited {
@@ -216,7 +213,7 @@ impl Wait {
                 }
             };
             // the limit is looked at above
-            let _ = tokio::time::timeout(left.max(SHORTEST), news).await;
+            let _ = tokio::time::timeout(left, news).await;
         };
         match &how {
             How::Up => self.tell(self.good(), "", &[]),
