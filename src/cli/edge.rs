@@ -276,10 +276,10 @@ fn temporary_cache() -> PathBuf {
     let uid = rustix::process::getuid().as_raw();
     let named = std::env::temp_dir().join(format!("datapin-cache-{uid}"));
     let made = std::fs::DirBuilder::new().mode(0o700).create(&named);
-    let own = |meta: std::fs::Metadata| meta.is_dir() && meta.uid() == uid && meta.mode() & 0o022 == 0;
-    match made.is_ok() || std::fs::symlink_metadata(&named).is_ok_and(own) {
-        true => named,
-        false => named.with_extension(ulid::Ulid::generate().to_string()),
+    let own = |meta: &std::fs::Metadata| meta.is_dir() && meta.uid() == uid && meta.mode() & 0o022 == 0;
+    match (made, std::fs::symlink_metadata(&named)) {
+        (Err(_), Ok(there)) if !own(&there) => named.with_extension(ulid::Ulid::generate().to_string()),
+        (Ok(()) | Err(_), _) => named,
     }
 }
 

@@ -12,6 +12,7 @@ pub fn normal(text: &str, dir: &Path) -> String {
         (r"\x1b\[[0-9;]*m", ""),
         (r"/tmp/\.tmp[A-Za-z0-9]+", "<tmp>"),
         (r"\b01[0-9A-HJKMNP-TV-Z]{24}\b", "<run>"),
+        (r"datapin-cache-\d+", "datapin-cache-<uid>"),
         (r"SHA256:[A-Za-z0-9+/=]+", "<fingerprint>"),
         (r"\b[0-9a-f]{40}\b", "<commit>"),
         (r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
