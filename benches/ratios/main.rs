@@ -29,8 +29,10 @@ mod enter;
 mod handover;
 mod kept;
 #[allow(dead_code, reason = "the tests need more of it")]
-#[path = "../../tests/it/kube_server.rs"]
-mod kube_server;
+#[path = "../../tests/it"]
+mod it {
+    pub mod kube_server;
+}
 mod line;
 mod long;
 mod many;

@@ -12,7 +12,7 @@ use datapin::config::{self, ArgoReach, ClusterAccess};
 use serde_json::{Value, json};
 
 use crate::Extent;
-use crate::kube_server::{KubeServer, Tls};
+use crate::it::kube_server::{KubeServer, Tls};
 use crate::measure::{median, peak_memory, run};
 use crate::table::Table;
 
@@ -81,7 +81,8 @@ fn name(number: usize) -> String {
 
 /// An Application with 20 resources and ten syncs behind it: 10 kB and more, as they are.
 fn application(number: usize, revision: &str, health: &str) -> Value {
-    let source = json!({ "repoURL": "https://git.example.com/env.git", "path": "int", "targetRevision": "main" });
+    let source =
+        json!({ "repoURL": "https://git.example.com/env.git", "path": "int", "targetRevision": "main" });
     let resource = |n: usize| {
         json!({ "group": "apps", "version": "v1", "kind": "Deployment", "namespace": "apps",
             "name": format!("{}-{n}", name(number)), "status": "Synced", "health": { "status": health } })

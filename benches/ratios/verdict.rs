@@ -61,7 +61,14 @@ fn argocd(rounds: usize) -> (Vec<f64>, Vec<f64>) {
 fn app_wait(name: &str) -> Command {
     let mut command = bed().inside(&format!("{}/bin/argocd", bed().fact("/tools")));
     let server = bed().fact("/argocd/server").trim_start_matches("http://").trim_end_matches('/');
-    command.env("ARGOCD_BINARY_NAME", "argocd").args(["app", "wait", name, "--sync", "--health", "--operation"]);
+    command.env("ARGOCD_BINARY_NAME", "argocd").args([
+        "app",
+        "wait",
+        name,
+        "--sync",
+        "--health",
+        "--operation",
+    ]);
     command.args(["--plaintext", "--server", server, "--auth-token", bed().fact("/argocd/tool")]);
     command
 }
