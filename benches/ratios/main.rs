@@ -16,9 +16,23 @@
     clippy::cast_precision_loss
 )]
 
+#[allow(dead_code, reason = "the tests need more of it")]
+#[path = "../../tests/cluster/bed.rs"]
+mod bed;
+#[allow(dead_code, reason = "the tests need more of it")]
+#[path = "../../tests/cluster/bot.rs"]
+mod bot;
+#[allow(dead_code, reason = "the tests need more of it")]
+#[path = "../../tests/cluster/world.rs"]
+mod cluster_world;
 mod enter;
 mod handover;
 mod kept;
+#[allow(dead_code, reason = "the tests need more of it")]
+#[path = "../../tests/it"]
+mod it {
+    pub mod kube_server;
+}
 mod line;
 mod long;
 mod many;
@@ -30,9 +44,11 @@ mod proxy;
 mod queue;
 mod start;
 mod table;
+mod thousand;
 #[allow(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/it/transport.rs"]
 mod transport;
+mod verdict;
 mod world;
 
 use std::time::Instant;
@@ -59,7 +75,7 @@ impl Extent {
 /// One section of the table.
 type Section = (&'static str, &'static str, fn(Extent, &mut Table));
 
-const SECTIONS: [Section; 8] = [
+const SECTIONS: [Section; 10] = [
     ("a", "pin 4 services in a repository of 10,000 files", pin::measure),
     ("b", "1 to 10,000 pins in one commit", many::measure),
     ("c", "50 bots enter one queue", enter::measure),
@@ -67,6 +83,8 @@ const SECTIONS: [Section; 8] = [
     ("e", "what waiting bots cost the server", line::measure),
     ("f", "a queue of 100,000 commits", long::measure),
     ("g", "start-up and size", start::measure),
+    ("h", "from healthy to the verdict, on a real cluster", verdict::measure),
+    ("i", "1,000 Applications waited for at once", thousand::measure),
     ("k", "a kept repository that is fetched for long", kept::measure),
 ];
 
@@ -76,6 +94,12 @@ fn main() {
         && flag == pin::CHILD
     {
         pin::child(rest);
+        return;
+    }
+    if let [flag, rest @ ..] = args.as_slice()
+        && flag == thousand::CHILD
+    {
+        thousand::child(rest);
         return;
     }
     // `cargo bench` adds `--bench`
