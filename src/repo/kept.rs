@@ -40,9 +40,24 @@ impl Kept {
         if !self.path.exists() {
             return self.make();
         }
+        self.remove_stale_locks();
         match self.look_within(LOOK) {
             Ok(()) => Ok(()),
             Err(damage) => self.make_anew(&damage),
+        }
+    }
+
+    /// Refs are changed under our own lock only, which the caller holds: a lock file of git's that is there was left by
+    /// a process that was killed, and would be in the way for ever.
+    fn remove_stale_locks(&self) {
+        let seen = std::fs::read_dir(self.path.join(SEEN)).into_iter().flatten().flatten();
+        let others =
+            ["shallow", "packed-refs", "HEAD", "config"].map(|name| self.path.join(format!("{name}.lock")));
+        let of_refs =
+            seen.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "lock"));
+        for stale in of_refs.chain(others) {
+            // where it is not there, or stays, the next exchange tells
+            let _ = std::fs::remove_file(stale);
         }
     }
 

@@ -241,6 +241,19 @@ fn a_kept_repository_with_an_object_that_is_cut_short_is_made_anew() {
     assert!(again.read(&made, "a.yaml").expect("read").is_some());
 }
 
+/// A process that was killed while it wrote a ref leaves git's lock file.
+#[test]
+fn a_lock_that_a_killed_process_left_is_not_in_the_way() {
+    let place = Place::http(2);
+    let tip = place.repo("cache").fetch("main").expect("fetch").expect("main");
+    let stale = place.in_cache("cache").join("refs/datapin/seen/main.lock");
+    std::fs::write(&stale, "").expect("written");
+    let newer = place.someone_commits("a.yaml", "a: 1\n");
+    assert_ne!(tip, newer);
+    assert_eq!(place.repo("cache").fetch("main").expect("fetch"), Some(newer));
+    assert!(!stale.exists());
+}
+
 fn damage(packs: &std::path::Path) {
     let mut damaged = 0;
     for entry in std::fs::read_dir(packs).expect("packs") {
