@@ -12,6 +12,9 @@ use crate::cluster::{Cluster, Kind, Labels, Prune, Seen, Selected, Watched};
 /// How long the first answer of a watch is waited for.
 const FIRST: Duration = Duration::from_secs(15);
 
+/// So many resources of a sort are kept of an Application: no more are looked at, or shown.
+const RESOURCES: usize = 8;
+
 /// An object that is watched.
 #[derive(Debug, Clone)]
 pub struct Live {
@@ -192,9 +195,73 @@ fn prune(kind: Kind) -> Prune {
 }
 
 fn prune_application(object: &mut Value) {
-    if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
-        status.remove("history");
-        status.remove("summary");
+    let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) else { return };
+    status.retain(|key, _| {
+        matches!(
+            key.as_str(),
+            "sync"
+                | "health"
+                | "operationState"
+                | "conditions"
+                | "reconciledAt"
+                | "resources"
+                | "sourceHydrator"
+        )
+    });
+    keep(status.get_mut("sync"), &["status", "revision", "revisions"]);
+    if let Some(resources) = status.get_mut("resources").and_then(Value::as_array_mut) {
+        prune_resources(resources);
+    }
+    if let Some(state) = status.get_mut("operationState") {
+        prune_operation(state);
+    }
+}
+
+/// Of an Application's resources: the first that are not as git says, and the first workloads of each health, as
+/// they may be why it is not up.
+fn prune_resources(resources: &mut Vec<Value>) {
+    let mut kept = [0; 4];
+    resources.retain(|resource| {
+        let health = match resource["health"]["status"].as_str() {
+            _ if super::kinds::workload(resource["kind"].as_str().unwrap_or_default()).is_none() => None,
+            Some("Healthy") => None,
+            Some("Degraded") => Some(0),
+            Some(_) => Some(1),
+            None => Some(2),
+        };
+        let is_different = resource["status"] == "OutOfSync";
+        let mut is_wanted = false;
+        for part in health.into_iter().chain(is_different.then_some(3)) {
+            kept[part] += 1;
+            is_wanted |= kept[part] <= RESOURCES;
+        }
+        is_wanted
+    });
+    for resource in resources.iter_mut() {
+        keep(Some(resource), &["kind", "namespace", "name", "status", "health"]);
+    }
+    resources.shrink_to_fit();
+}
+
+/// Of a sync: what it was for, how it goes, and the resources that failed.
+fn prune_operation(state: &mut Value) {
+    keep(state.pointer_mut("/operation"), &["sync"]);
+    keep(state.pointer_mut("/operation/sync"), &["revision", "revisions"]);
+    keep(state.get_mut("syncResult"), &["revision", "revisions", "resources"]);
+    let resources = state.pointer_mut("/syncResult/resources").and_then(Value::as_array_mut);
+    if let Some(resources) = resources {
+        resources.retain(|resource| {
+            resource["status"] == "SyncFailed"
+                || matches!(resource["hookPhase"].as_str(), Some("Failed" | "Error"))
+        });
+        resources.shrink_to_fit();
+    }
+}
+
+/// Drops the other fields.
+fn keep(value: Option<&mut Value>, fields: &[&str]) {
+    if let Some(value) = value.and_then(Value::as_object_mut) {
+        value.retain(|key, _| fields.contains(&key.as_str()));
     }
 }
 
@@ -214,13 +281,9 @@ fn prune_set(object: &mut Value) {
 
 /// Of a pod's spec: the names of its containers and their environment.
 fn prune_containers(spec: &mut Value) {
-    if let Some(spec) = spec.as_object_mut() {
-        spec.retain(|key, _| key == "containers");
-    }
+    keep(Some(&mut *spec), &["containers"]);
     let containers = spec.get_mut("containers").and_then(Value::as_array_mut);
     for container in containers.into_iter().flatten() {
-        if let Some(container) = container.as_object_mut() {
-            container.retain(|key, _| matches!(key.as_str(), "name" | "env"));
-        }
+        keep(Some(container), &["name", "env"]);
     }
 }
