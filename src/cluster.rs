@@ -11,6 +11,7 @@ mod eks;
 mod error;
 mod kind;
 mod labels;
+pub mod object;
 mod rights;
 mod watch;
 

@@ -40,7 +40,6 @@ pub struct Following {
     /// Revision whose retries were ended.
     pub(super) ended: Option<String>,
     pub(super) seen: Seen,
-    pub(super) last: Option<Application>,
     pub(super) after: Option<AfterSync>,
     pub(super) notice: Option<String>,
 }
@@ -49,7 +48,6 @@ impl Following {
     /// What Argo CD says now. Asks for a comparison, and for a sync, where that helps.
     pub async fn observe(&mut self, question: &Question) -> Result<Observation, ObservationError> {
         let Some(app) = self.source.now().await? else {
-            self.last = None;
             return Ok(Observation {
                 revision: None,
                 sync: Sync::Failed,
@@ -65,9 +63,8 @@ impl Following {
         self.clear_the_way(&app, &compared).await;
         let seen = self.seen.next(&app, &self.ask, self.begun.elapsed());
         let namespace = namespace(&app);
-        self.last = Some(app);
         let agents = &self.agent.after;
-        let after = self.after.get_or_insert_with(|| AfterSync::new(agents, question, &namespace));
+        let after = self.after.get_or_insert_with(|| AfterSync::new(agents, question, Some(&namespace)));
         after.confirm(seen).await
     }
 
@@ -169,16 +166,16 @@ impl Following {
         {
             return cause;
         }
-        let Some(app) = &self.last else { return Cause::default() };
+        let Ok(Some(app)) = self.source.now().await else { return Cause::default() };
         match &mut self.source {
             Source::Cluster(source) if app.spec.destination.is_own_cluster() => {
                 match source.cluster().await {
-                    Ok(cluster) => cause::of(&cluster, &suspects(app)).await,
+                    Ok(cluster) => cause::of(&cluster, &suspects(&app)).await,
                     Err(_) => Cause::default(),
                 }
             }
             Source::Cluster(_) => Cause::default(),
-            Source::Server(source) => source.cause(app).await,
+            Source::Server(source) => source.cause(&app).await,
         }
     }
 }
