@@ -7,6 +7,7 @@ pub mod ready;
 pub mod rest;
 mod source;
 pub mod verdict;
+pub mod window;
 
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use crate::cluster::Right;
 use crate::config::{self, ArgoReach, ClusterAccess};
 
 pub use follow::Following;
+use follow::Waits;
 
 /// The agent: the templates of its configuration and where it looks.
 #[derive(Debug, Clone)]
@@ -103,6 +105,7 @@ impl ArgoCdAgent {
             seen: Seen::default(),
             after: None,
             notice: None,
+            waits: Waits::default(),
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Application {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Spec {
+    /// Its AppProject.
+    pub project: String,
     /// The only source.
     pub source: Option<Source>,
     /// Several sources.
