@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ObservationError;
-use crate::cluster::{Cluster, Kind, Labels, Seen, Selected, Watched, object};
+use crate::cluster::{Cluster, Kind, Labels, Seen, Selected, Watched, WatchedOne, object};
 
 /// How long the first answer of a watch is waited for.
 const FIRST: Duration = Duration::from_secs(15);
@@ -17,7 +17,7 @@ const FIRST: Duration = Duration::from_secs(15);
 /// An object that is watched.
 #[derive(Debug, Clone)]
 pub struct Live {
-    watched: Watched,
+    watched: WatchedOne,
     kind: Kind,
     name: String,
     last: Last,
@@ -34,7 +34,7 @@ enum Last {
 impl Live {
     /// The object of that name.
     pub fn new(cluster: &Cluster, kind: Kind, namespace: &str, name: &str) -> Self {
-        let watched = cluster.watch(kind, namespace, prune::of(kind));
+        let watched = cluster.watch(kind, namespace, prune::of(kind)).one(name);
         Self { watched, kind, name: name.to_owned(), last: Last::Nothing }
     }
 
@@ -43,11 +43,13 @@ impl Live {
     /// # Errors
     /// It can't be told now.
     pub async fn now<T: DeserializeOwned>(&mut self) -> Result<Option<T>, ObservationError> {
-        let seen = first(&mut self.watched, |watched| match watched.get(&self.name) {
-            Seen::Pending => None,
-            seen => Some(seen),
-        });
-        let seen = seen.await.unwrap_or(Seen::Pending);
+        let begun = tokio::time::Instant::now();
+        let mut seen = self.watched.get();
+        while matches!(seen, Seen::Pending)
+            && tokio::time::timeout_at(begun + FIRST, self.watched.changed()).await.is_ok()
+        {
+            seen = self.watched.get();
+        }
         self.last = Last::of(&seen);
         match seen {
             Seen::Object(object) => read(self.kind, &self.name, &object).map(Some),
@@ -60,7 +62,7 @@ impl Live {
     /// Returns when the object is another than it last was.
     pub async fn changed(&mut self) {
         loop {
-            let now = Last::of(&self.watched.get(&self.name));
+            let now = Last::of(&self.watched.get());
             if !self.last.is(&now) {
                 return;
             }
