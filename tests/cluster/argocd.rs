@@ -79,7 +79,7 @@ fn in_a_closed_window(world: &World, agent: &str) {
     let patient = |text: String| text.replace("sync_timeout = \"60s\"", "sync_timeout = \"150s\"");
     world.configure(agent, patient);
     let running = world.datapin(&["deploy", "int", NEW]).spawn();
-    running.says("a sync window forbids it now: deny `* * * * *` (UTC) for 1h");
+    running.says("a sync window forbids it now: deny `* * * * *` for 1h");
     assert_eq!(world.running("mds"), [OLD]);
     // the run goes on as soon as it may
     bed().apply(&project);

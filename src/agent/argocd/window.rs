@@ -71,8 +71,8 @@ pub fn of(windows: &[Window], app: &Application, now: Timestamp) -> Told {
 
 impl Window {
     fn words(&self) -> String {
-        let zone = if self.time_zone.is_empty() { "UTC" } else { &self.time_zone };
-        format!("{} `{}` ({zone}) for {}", self.kind, self.schedule, self.duration)
+        let zone = if self.time_zone.is_empty() { String::new() } else { format!(" ({})", self.time_zone) };
+        format!("{} `{}`{zone} for {}", self.kind, self.schedule, self.duration)
     }
 
     fn is_for(&self, app: &Application) -> bool {

@@ -89,11 +89,11 @@ fn what_is_closed_is_told() {
     assert_eq!(closed(&told(json!([]))), None);
     assert_eq!(closed(&told(json!([late]))), None);
     assert_eq!(closed(&told(json!([early, late]))), None);
-    let shut = "its sync window is closed now: allow `0 8 * * *` (UTC) for 1h";
+    let shut = "its sync window is closed now: allow `0 8 * * *` for 1h";
     assert_eq!(closed(&told(json!([early]))).as_deref(), Some(shut));
-    let forbidden = "a sync window forbids it now: deny `0 10 * * *` (UTC) for 1h";
+    let forbidden = "a sync window forbids it now: deny `0 10 * * *` for 1h";
     assert_eq!(closed(&told(json!([late, forbids]))).as_deref(), Some(forbidden));
     assert_eq!(closed(&told(json!([window("deny", "0 8 * * *", "1h")]))), None);
-    let unknown = "a sync window forbids it now: deny `when it rains` (UTC) for 1h";
+    let unknown = "a sync window forbids it now: deny `when it rains` for 1h";
     assert_eq!(closed(&told(json!([window("deny", "when it rains", "1h")]))).as_deref(), Some(unknown));
 }

@@ -231,7 +231,7 @@ fn a_closed_sync_window_is_named() {
             json!({ "status": { "sync": { "status": "OutOfSync", "revision": bed.world.tip("main") } } });
         bed.kube.read().unwrap().patch(APPLICATION, "argocd", &format!("{service}-int"), &sync);
     }
-    let words = "int/mds syncing: out of sync; a sync window forbids it now: deny `* * * * *` (UTC) for 1h";
+    let words = "int/mds syncing: out of sync; a sync window forbids it now: deny `* * * * *` for 1h";
     bed.world.until("the window is named", limit, || running.stdout().contains(words));
     assert!(
         !running.stdout().contains("int/fbv syncing: out of sync; a sync window"),
