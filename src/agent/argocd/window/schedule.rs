@@ -38,8 +38,7 @@ pub fn activity(window: &Window, now: Timestamp) -> Activity {
     let began = (0..(duration.as_secs() + 59).div_euclid(60).min(LONGEST)).any(|ago| {
         let begin = Timestamp::from_second((minute - ago) * 60);
         begin.is_ok_and(|begin| {
-            now.duration_since(begin) < duration
-                && schedule.begins_at(begin.to_zoned(zone.clone()).datetime())
+            now.duration_since(begin) < duration && schedule.begins_at(zone.to_datetime(begin))
         })
     });
     if began { Activity::Open } else { Activity::Closed }
