@@ -30,7 +30,7 @@ fn auto_sync_is_off() {
 }
 
 fn requests(agent: &str) -> String {
-    format!("{}, sync = \"request\" }}", agent.trim_end_matches(" }"))
+    format!("{}, sync = \"request\" }}", agent.strip_suffix(" }").unwrap())
 }
 
 #[test]
