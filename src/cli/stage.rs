@@ -1,15 +1,21 @@
 //! What every command stands on: a context, listeners, signals, and how it fails.
 
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::Common;
+use super::artifacts::Artifacts;
 use super::edge::{self, EdgeError};
 use crate::config::SetError;
 use crate::event::Event;
 use crate::exit::Exit;
 use crate::report::Listener;
+use crate::report::account::Accounts;
+use crate::report::link::Links;
 use crate::run::RunError;
 use crate::run::context::{Context, Events, Signals};
 
@@ -71,45 +77,102 @@ impl From<crate::queue::ChangeError> for CommandError {
     }
 }
 
+/// How long a listener may delay the end of a command.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// A context with its listeners: they hear until it is dropped.
 pub struct Stage {
     /// What a run needs.
     pub context: Context,
-    listener: tokio::task::JoinHandle<()>,
-    signals: Option<tokio::task::JoinHandle<()>>,
+    listeners: Vec<JoinHandle<()>>,
+    reports: Option<Reports>,
+    signals: Option<JoinHandle<()>>,
+}
+
+/// What is kept of the runs, for the files about them.
+struct Reports {
+    artifacts: Artifacts,
+    accounts: Arc<Mutex<Accounts>>,
 }
 
 impl Stage {
     /// Makes the context of a command that drives runs: signals cancel them.
     pub fn open(common: &Common) -> Result<Self, CommandError> {
+        Self::reporting(common, &Artifacts::default())
+    }
+
+    /// The same for a command that writes files about its run when it is closed, whatever became of the run.
+    pub fn reporting(common: &Common, artifacts: &Artifacts) -> Result<Self, CommandError> {
         let (count, signals) = Signals::new();
-        let mut stage = Self::with(common, signals)?;
+        let mut stage = Self::with(common, signals, artifacts)?;
         stage.signals = Some(tokio::spawn(count_signals(count)));
         Ok(stage)
     }
 
     /// Makes the context of a command that only looks, or makes one change: signals end it as usual.
     pub fn look(common: &Common) -> Result<Self, CommandError> {
-        Self::with(common, Signals::new().1)
+        Self::with(common, Signals::new().1, &Artifacts::default())
     }
 
-    fn with(common: &Common, signals: Signals) -> Result<Self, CommandError> {
+    fn with(common: &Common, signals: Signals, artifacts: &Artifacts) -> Result<Self, CommandError> {
         let config = edge::configuration(common)?;
         let (events, heard) = Events::new();
         let context = edge::context(common, config, events, signals)?;
         let listener = Listener::new(edge::look(common), Box::new(std::io::stdout()));
-        Ok(Self { context, listener: tokio::spawn(listen(listener, heard)), signals: None })
+        let (console, from) = mpsc::unbounded_channel();
+        let mut listeners = vec![tokio::spawn(listen(listener, from))];
+        let mut ears = vec![console];
+        let reports = (!artifacts.is_empty()).then(|| {
+            let accounts = Arc::new(Mutex::new(Accounts::default()));
+            let (ear, from) = mpsc::unbounded_channel();
+            ears.push(ear);
+            listeners.push(tokio::spawn(keep(accounts.clone(), from)));
+            Reports { artifacts: artifacts.clone(), accounts }
+        });
+        listeners.push(tokio::spawn(spread(heard, ears)));
+        Ok(Self { context, listeners, reports, signals: None })
     }
 
-    /// Lets the listeners hear the last event.
+    /// Lets the listeners hear the last event, and writes the files about the run.
     pub async fn close(self) {
-        let Self { context, listener, signals } = self;
+        let Self { context, listeners, reports, signals } = self;
         if let Some(signals) = signals {
             signals.abort();
         }
+        let links = Links::of(context.target.location());
         drop(context);
         // A listener never delays the end of a run for long.
-        let _ = tokio::time::timeout(Duration::from_secs(2), listener).await;
+        let _ = tokio::time::timeout(PATIENCE, futures_util::future::join_all(listeners)).await;
+        if let Some(reports) = reports {
+            reports.write(&links);
+        }
+    }
+}
+
+impl Reports {
+    /// A file that cannot be written never fails a run.
+    fn write(&self, links: &Links) {
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for error in self.artifacts.write(accounts.all(), links) {
+            let text = format!("warning: {error}\n");
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+    }
+}
+
+/// Passes each event on to every listener: one that hangs holds up no other.
+async fn spread(mut heard: mpsc::UnboundedReceiver<Event>, ears: Vec<mpsc::UnboundedSender<Event>>) {
+    while let Some(event) = heard.recv().await {
+        for ear in &ears {
+            // who is gone hears nothing
+            let _ = ear.send(event.clone());
+        }
+    }
+}
+
+async fn keep(accounts: Arc<Mutex<Accounts>>, mut heard: mpsc::UnboundedReceiver<Event>) {
+    while let Some(event) = heard.recv().await {
+        accounts.lock().unwrap_or_else(PoisonError::into_inner).hear(&event);
     }
 }
 

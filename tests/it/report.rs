@@ -11,9 +11,13 @@ use datapin::report::state::ViewState;
 use datapin::report::{Ci, Color, Listener, Look, Output, Terminal, clean};
 use jiff::SignedDuration;
 
+mod files;
+mod formats;
+mod html;
 mod pictures;
 mod script;
 mod tables;
+mod thousands;
 
 use script::Script;
 
