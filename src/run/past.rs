@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::resume::find;
 use super::{RunError, close};
 use crate::event::{Event, What};
-use crate::queue::{HistoryLine, Outcome, RunId, Store, StoreError, Ticket};
+use crate::queue::{Action, Fate, HistoryLine, Intent, Outcome, RunId, Store, StoreError, Ticket};
 
 /// How much later than the commit before a clock of another machine may say that it is.
 const CLOCKS: SignedDuration = SignedDuration::from_hours(24);
@@ -61,7 +61,17 @@ async fn versions(
     run: &RunId,
     entered: Timestamp,
 ) -> Result<Vec<(Timestamp, Ticket)>, StoreError> {
-    store.versions(number, run, entered.saturating_sub(CLOCKS).unwrap_or(entered)).await
+    let mut versions = store.versions(number, run, entered.saturating_sub(CLOCKS).unwrap_or(entered)).await?;
+    versions.iter_mut().for_each(|(_, ticket)| know_reverts(ticket));
+    Ok(versions)
+}
+
+/// A revert is named before it is pushed; that it was is noted last, and may never have been written.
+fn know_reverts(ticket: &mut Ticket) {
+    for part in ticket.parts_mut().filter(|part| part.revert.is_none()) {
+        let alive = |intent: &&Intent| intent.action == Action::Revert && intent.fate != Fate::Dead;
+        part.revert = part.intents.iter().rfind(alive).map(|intent| intent.commit.clone());
+    }
 }
 
 async fn finished(store: &Store, which: &Which) -> Result<Option<HistoryLine>, StoreError> {

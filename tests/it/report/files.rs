@@ -6,7 +6,8 @@ use crate::transport::git;
 use crate::world::{NEW, OLD, QUEUE, Transport, World};
 
 fn read(world: &World, name: &str) -> String {
-    std::fs::read_to_string(world.dir().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    let text = std::fs::read_to_string(world.dir().join(name));
+    super::html::readable(&text.unwrap_or_else(|error| panic!("{name}: {error}")))
 }
 
 /// How many nodes of this shade whose label begins so the page has.

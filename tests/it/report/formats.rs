@@ -39,7 +39,7 @@ fn junit_bears_anything() {
     let xml = junit(accounts.all()).unwrap();
     compare("junit/hostile.xml", &xml);
     let cases = xml.matches("<testcase ").count();
-    assert_eq!(cases, 8 + 2 + 8, "services, gates, rollbacks; none is forged");
+    assert_eq!(cases, 12 + 2 + 12, "services, gates, rollbacks; none is forged");
     assert!(!xml.contains('\x1b') && !xml.contains('\0'));
     assert!(xml.len() < 200_000, "{}", xml.len());
 }

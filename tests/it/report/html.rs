@@ -15,10 +15,15 @@ pub fn links() -> Links {
     Links::of(&Location::parse("git@gitlab.example:data/environments.git").unwrap())
 }
 
+/// minijinja writes slashes so.
+pub fn readable(page: &str) -> String {
+    page.replace("&#x2f;", "/")
+}
+
 fn page(script: &Script) -> String {
     let mut accounts = Accounts::default();
     script.events.iter().for_each(|event| accounts.hear(event));
-    run_page(accounts.all(), &links()).unwrap()
+    readable(&run_page(accounts.all(), &links()).unwrap())
 }
 
 /// The page without what is the same in all of them.
@@ -38,7 +43,7 @@ fn html_shows_every_picture() {
 #[test]
 fn an_environments_history_is_plotted() {
     let history = EnvironmentHistory { environment: "int".to_owned(), runs: tables::months() };
-    compare("html/environment.html", body(&environment_page(&history, &links()).unwrap()));
+    compare("html/environment.html", body(&readable(&environment_page(&history, &links()).unwrap())));
     let nothing = EnvironmentHistory { environment: "int".to_owned(), runs: Vec::new() };
     assert!(environment_page(&nothing, &links()).unwrap().contains("no run of it has finished yet"));
 }
@@ -211,13 +216,13 @@ fn nothing_from_outside_acts_in_a_page() {
         run.outcome = Outcome::Dropped { reason: (*text).to_owned() };
     }
     let history = EnvironmentHistory { environment: HOSTILE[0].to_owned(), runs };
-    assert_safe("history", &environment_page(&history, &links()).unwrap());
+    assert_safe("history", &readable(&environment_page(&history, &links()).unwrap()));
 }
 
 #[test]
 fn a_template_in_data_is_data() {
     let page = page(&hostile());
-    assert!(page.contains("{{ 7 * 7 }}") && !page.contains("49"), "the data was rendered");
+    assert!(page.contains("<h1>{{ 7 * 7 }}{% raw %}"), "the data was rendered");
     assert!(page.contains("&lt;script&gt;alert(1)"));
 }
 
