@@ -103,7 +103,7 @@ fn back(account: &Account) -> Vec<Node> {
             .flat_map(|environment| environment.services.iter().map(move |service| (environment, service)))
     });
     let services = services.map(|(environment, service)| {
-        Node::of(&format!("rollback {}/{}", environment.name, service.name), &service.rollback, account)
+        Node::of(&format!("{}/{}", environment.name, service.name), &service.rollback, account)
     });
     services.chain(account.environments().map(record)).collect()
 }

@@ -30,7 +30,7 @@ fn a_run_that_fails_leaves_its_files() {
         .run()
         .code(11);
     let page = read(&world, "out/r.html");
-    assert_eq!(nodes(&page, "good", "rollback int/"), SERVICES, "{page}");
+    assert_eq!(nodes(&page, "good", "int/"), SERVICES, "{page}");
     assert_eq!(nodes(&page, "bad", "int-test"), 1);
     assert_eq!(nodes(&page, "skip", "record int"), 1);
     assert!(page.contains(NEW) && page.contains(OLD));
@@ -71,7 +71,7 @@ fn a_run_is_told_again_from_the_queue_branch() {
     );
     let failed = report(&["#2"]);
     assert_eq!(nodes(&failed, "bad", "kv"), 1, "the deployment of kv failed:\n{failed}");
-    assert_eq!(nodes(&failed, "good", "rollback int/"), SERVICES, "{failed}");
+    assert_eq!(nodes(&failed, "good", "int/"), SERVICES, "{failed}");
     assert_eq!(nodes(&failed, "skip", "int-test"), 1);
     assert!(failed.contains(&format!("<del>{OLD}</del>")) && failed.contains(&format!("<ins>{NEW}</ins>")));
     let history = report(&["--environment", "int"]);
