@@ -14,7 +14,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use crate::event::Event;
-use crate::gitlab::{CommitStatus, DeploymentStatus, GitLab, GitLabError, NewDeployment, StatusState};
+use crate::gitlab::{
+    CommitStatus, DeploymentStatus, GitLab, GitLabError, MergeState, NewDeployment, StatusState,
+};
 use crate::report::account::{Account, Accounts};
 use crate::report::link::Links;
 use crate::report::markdown::markdown;
@@ -43,12 +45,14 @@ pub enum Place {
 }
 
 /// Which merge request gets a note.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoteOn {
     /// None.
     Nothing,
     /// The one of this number.
     Number(u64),
+    /// Those that brought this commit to its branch.
+    Commit(String),
 }
 
 /// Mirrors the runs of this process.
@@ -210,14 +214,32 @@ impl Mirror {
         Ok(())
     }
 
+    /// One note a pipeline, with another text for the next try.
     async fn comment(&mut self) {
-        let NoteOn::Number(iid) = self.note else { return };
-        let Some(own) = self.accounts.all().first().filter(|own| own.is_over() && !self.off.notes) else { return };
+        let Some(own) = self.accounts.all().first().filter(|own| own.is_over() && !self.off.notes) else {
+            return;
+        };
         let pipeline = own.summary.as_ref().map_or("run", |about| about.pipeline.as_str());
         let (name, body) = (format!("outcome/{pipeline}"), markdown(std::slice::from_ref(own), &self.links));
-        if let Err(error) = self.gitlab.merge_requests().upsert_note(iid, &name, &body).await {
+        if let Err(error) = self.write_notes(&name, &body).await {
             self.off.notes = self.give_up(Kind::Notes, &error);
         }
+    }
+
+    async fn write_notes(&self, name: &str, body: &str) -> Result<(), GitLabError> {
+        let requests = self.gitlab.merge_requests();
+        let numbers = match &self.note {
+            NoteOn::Nothing => Vec::new(),
+            NoteOn::Number(number) => vec![*number],
+            NoteOn::Commit(sha) => {
+                let all = requests.of_commit(sha).await?;
+                all.iter().filter(|one| one.state == MergeState::Merged).map(|one| one.iid).collect()
+            }
+        };
+        for number in numbers {
+            requests.upsert_note(number, name, body).await?;
+        }
+        Ok(())
     }
 
     /// Whether that kind is not tried again: what may pass is tried after a rest.

@@ -9,10 +9,11 @@ use tokio::task::JoinHandle;
 
 use super::Common;
 use super::artifacts::Artifacts;
-use super::edge::{self, EdgeError};
+use super::edge::{self, EdgeError, NoteFor};
 use crate::config::SetError;
 use crate::event::Event;
 use crate::exit::Exit;
+use crate::mirror;
 use crate::report::Listener;
 use crate::report::account::Accounts;
 use crate::report::link::Links;
@@ -85,9 +86,14 @@ pub struct Stage {
     /// What a run needs.
     pub context: Context,
     listeners: Vec<JoinHandle<()>>,
+    ears: Ears,
     reports: Option<Reports>,
+    mirror: Option<JoinHandle<()>>,
     signals: Option<JoinHandle<()>>,
 }
+
+/// Where each listener gets its events.
+type Ears = Arc<Mutex<Vec<mpsc::UnboundedSender<Event>>>>;
 
 /// What is kept of the runs, for the files about them.
 struct Reports {
@@ -96,17 +102,36 @@ struct Reports {
 }
 
 impl Stage {
-    /// Makes the context of a command that drives runs: signals cancel them.
+    /// Makes the context of a command that drives runs, or a part of one: signals cancel them.
     pub fn open(common: &Common) -> Result<Self, CommandError> {
-        Self::reporting(common, &Artifacts::default())
+        let (count, signals) = Signals::new();
+        Ok(Self::with(common, signals, &Artifacts::default())?.hearing(count))
     }
 
-    /// The same for a command that writes files about its run when it is closed, whatever became of the run.
+    /// The same for a command that drives whole runs: GitLab shows them, and files are written about them when the stage
+    /// is closed, whatever became of them.
     pub fn reporting(common: &Common, artifacts: &Artifacts) -> Result<Self, CommandError> {
+        Self::shown(common, artifacts, NoteFor::Pipeline)
+    }
+
+    /// The same for a run that a merge request asked for: that gets a note.
+    pub fn adopting(common: &Common, artifacts: &Artifacts) -> Result<Self, CommandError> {
+        Self::shown(common, artifacts, NoteFor::Merged)
+    }
+
+    fn shown(common: &Common, artifacts: &Artifacts, note: NoteFor) -> Result<Self, CommandError> {
         let (count, signals) = Signals::new();
-        let mut stage = Self::with(common, signals, artifacts)?;
-        stage.signals = Some(tokio::spawn(count_signals(count)));
+        let mut stage = Self::with(common, signals, artifacts)?.hearing(count);
+        stage.mirror = edge::mirror(&stage.context, note).map(|mirror| {
+            let (ear, from) = mpsc::unbounded_channel();
+            stage.ears.lock().unwrap_or_else(PoisonError::into_inner).push(ear);
+            tokio::spawn(mirror.listen(from))
+        });
         Ok(stage)
+    }
+
+    fn hearing(self, count: watch::Sender<u32>) -> Self {
+        Self { signals: Some(tokio::spawn(count_signals(count))), ..self }
     }
 
     /// Makes the context of a command that only looks, or makes one change: signals end it as usual.
@@ -129,13 +154,14 @@ impl Stage {
             listeners.push(tokio::spawn(keep(accounts.clone(), from)));
             Reports { artifacts: artifacts.clone(), accounts }
         });
-        listeners.push(tokio::spawn(spread(heard, ears)));
-        Ok(Self { context, listeners, reports, signals: None })
+        let ears: Ears = Arc::new(Mutex::new(ears));
+        listeners.push(tokio::spawn(spread(heard, ears.clone())));
+        Ok(Self { context, listeners, ears, reports, mirror: None, signals: None })
     }
 
     /// Lets the listeners hear the last event, and writes the files about the run.
     pub async fn close(self) {
-        let Self { context, listeners, reports, signals } = self;
+        let Self { context, listeners, ears: _, reports, mirror, signals } = self;
         if let Some(signals) = signals {
             signals.abort();
         }
@@ -145,6 +171,11 @@ impl Stage {
         let _ = tokio::time::timeout(PATIENCE, futures_util::future::join_all(listeners)).await;
         if let Some(reports) = reports {
             reports.write(&links);
+        }
+        if let Some(mirror) = mirror
+            && tokio::time::timeout(mirror::PATIENCE, mirror).await.is_err()
+        {
+            tracing::warn!("GitLab was too slow to be told how the run ended; `datapin history` has it");
         }
     }
 }
@@ -160,14 +191,15 @@ impl Reports {
     }
 }
 
-/// Passes each event on to every listener: one that hangs holds up no other.
-async fn spread(mut heard: mpsc::UnboundedReceiver<Event>, ears: Vec<mpsc::UnboundedSender<Event>>) {
+/// Passes each event on to every listener: one that hangs holds up no other. At the end their channels close.
+async fn spread(mut heard: mpsc::UnboundedReceiver<Event>, ears: Ears) {
     while let Some(event) = heard.recv().await {
-        for ear in &ears {
+        for ear in ears.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             // who is gone hears nothing
             let _ = ear.send(event.clone());
         }
     }
+    ears.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
 async fn keep(accounts: Arc<Mutex<Accounts>>, mut heard: mpsc::UnboundedReceiver<Event>) {
