@@ -26,7 +26,8 @@ pub use deployments::{Deployment, DeploymentStatus, Deployments, NewDeployment};
 pub use error::GitLabError;
 pub use jobs::{Job, JobKind};
 pub use merge_requests::{
-    Accepted, Author, Change, Event, MergeRequest, MergeRequests, MergeState, NewMergeRequest, SourceBranch, When,
+    Accepted, Author, Change, Event, MergeRequest, MergeRequests, MergeState, NewMergeRequest, SourceBranch,
+    When,
 };
 pub use notes::{Note, Noted, marker};
 pub use pipelines::{Pipeline, Pipelines, Trigger};

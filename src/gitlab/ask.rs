@@ -51,8 +51,7 @@ pub(super) enum JobToken {
 }
 
 impl Right {
-    pub(super) const READ: Right =
-        Right { scope: Scope::Read, role: Role::Reporter, job: JobToken::MayNot };
+    pub(super) const READ: Right = Right { scope: Scope::Read, role: Role::Reporter, job: JobToken::MayNot };
     pub(super) const WRITE: Right =
         Right { scope: Scope::Write, role: Role::Developer, job: JobToken::MayNot };
 
@@ -103,7 +102,8 @@ impl GitLab {
 
     /// Deletes what is at `path` of the project.
     pub(super) async fn delete(&self, ask: &Ask, path: String) -> Result<(), GitLabError> {
-        let endpoint = gitlab::api::ignore(Raw::delete(format!("projects/{}/{path}", segment(self.project()))));
+        let endpoint =
+            gitlab::api::ignore(Raw::delete(format!("projects/{}/{path}", segment(self.project()))));
         endpoint.query_async(&self.wire).await.map_err(|error| self.fault(ask, error))
     }
 
@@ -173,11 +173,12 @@ impl GitLab {
         match code {
             301 | 302 | 307 | 308 => {
                 let to = location.unwrap_or_default();
-                self.bad_answer(ask, format!("it moved to {}; set `gitlab.url` and `gitlab.project` to that", self.told(&to)))
+                self.bad_answer(
+                    ask,
+                    format!("it moved to {}; set `gitlab.url` and `gitlab.project` to that", self.told(&to)),
+                )
             }
-            401 if body.code == "invalid_token" => {
-                GitLabError::Token { host, what, said, fix: self.renew() }
-            }
+            401 if body.code == "invalid_token" => GitLabError::Token { host, what, said, fix: self.renew() },
             401 if body.text.is_empty() || body.text.starts_with("401") => match self.has_job_token() {
                 true => GitLabError::Denied { host, what, status: code, said, need: self.need(ask, body) },
                 false => GitLabError::Token { host, what, said, fix: self.renew() },
@@ -186,9 +187,7 @@ impl GitLab {
                 GitLabError::Denied { host, what, status: code, said, need: self.need(ask, body) }
             }
             409 => GitLabError::Conflict { host, what, said },
-            500.. => {
-                GitLabError::Unreachable { host, what, reason: format!("{code} ({said})"), tries: 1 }
-            }
+            500.. => GitLabError::Unreachable { host, what, reason: format!("{code} ({said})"), tries: 1 },
             _ => GitLabError::Refused { host, what, status: code, said },
         }
     }

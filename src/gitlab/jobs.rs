@@ -94,7 +94,8 @@ impl Pipelines<'_> {
         let gitlab = self.gitlab();
         let ask = Ask::read(format!("list the jobs of pipeline {pipeline} of {}", gitlab.project()));
         let scripts = pipelines::PipelineJobs::builder().project(gitlab.project()).pipeline(pipeline).build();
-        let bridges = pipelines::PipelineBridges::builder().project(gitlab.project()).pipeline(pipeline).build();
+        let bridges =
+            pipelines::PipelineBridges::builder().project(gitlab.project()).pipeline(pipeline).build();
         let scripts: Vec<Found> = gitlab.list(&ask, scripts, MOST).await?;
         let bridges: Vec<Found> = gitlab.list(&ask, bridges, MOST).await?;
         let all = scripts.into_iter().map(Found::script).chain(bridges.into_iter().map(Found::bridge));

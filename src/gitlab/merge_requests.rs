@@ -202,8 +202,8 @@ impl<'g> MergeRequests<'g> {
         if let Some(description) = &change.description {
             endpoint.description(description);
         }
-        if !change.labels.is_empty() {
-            endpoint.add_labels(change.labels.iter());
+        for label in &change.labels {
+            endpoint.add_label(label);
         }
         if !change.assignees.is_empty() {
             endpoint.assignees(change.assignees.iter().copied());
@@ -230,7 +230,9 @@ impl<'g> MergeRequests<'g> {
             .build();
         let found: Vec<MergeRequest> = self.gitlab.list(&ask, endpoint, MOST).await?;
         // GitLab filters; a fork may have a branch of the same name
-        Ok(found.into_iter().find(|request| request.source_branch == source_branch && !request.is_from_fork()))
+        Ok(found
+            .into_iter()
+            .find(|request| request.source_branch == source_branch && !request.is_from_fork()))
     }
 
     /// One by its number.
@@ -238,7 +240,8 @@ impl<'g> MergeRequests<'g> {
     /// # Errors
     /// See [`GitLabError`].
     pub async fn get(&self, iid: u64) -> Result<MergeRequest, GitLabError> {
-        let ask = Ask::read(format!("read merge request !{iid} of {}", self.gitlab.project())).also_for_jobs();
+        let ask =
+            Ask::read(format!("read merge request !{iid} of {}", self.gitlab.project())).also_for_jobs();
         let endpoint =
             requests::MergeRequest::builder().project(self.gitlab.project()).merge_request(iid).build();
         self.gitlab.ask(&ask, endpoint).await

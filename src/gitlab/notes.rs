@@ -105,7 +105,8 @@ impl MergeRequests<'_> {
         if found.body.trim_end() == text.trim_end() {
             return Ok(Note { id: found.id, done: Noted::Unchanged });
         }
-        let ask = Ask::write(format!("change the note on merge request !{iid} of {}", self.gitlab().project()));
+        let ask =
+            Ask::write(format!("change the note on merge request !{iid} of {}", self.gitlab().project()));
         let endpoint = notes::EditMergeRequestNote::builder()
             .project(self.gitlab().project())
             .merge_request(iid)

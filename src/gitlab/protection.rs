@@ -57,9 +57,9 @@ impl GitLab {
                     "the token's user may not push to {project}: give it at least the role Developer in Manage → Members"
                 ),
             },
-            Branch { can_push: None, .. } => {
-                Push::Unknown { why: format!("GitLab at {} does not say who may push `{branch}`", self.host()) }
-            }
+            Branch { can_push: None, .. } => Push::Unknown {
+                why: format!("GitLab at {} does not say who may push `{branch}`", self.host()),
+            },
         })
     }
 }

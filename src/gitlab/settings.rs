@@ -72,7 +72,9 @@ pub enum SettingsError {
         from: &'static str,
     },
     /// No project is known.
-    #[error("which project of {host}? Set `gitlab.project` to its path or id; in a job of its CI, CI_PROJECT_ID says it")]
+    #[error(
+        "which project of {host}? Set `gitlab.project` to its path or id; in a job of its CI, CI_PROJECT_ID says it"
+    )]
     NoProject {
         /// Server.
         host: String,
@@ -139,7 +141,8 @@ impl Settings {
         let project = project.or_else(|| of_job("CI_PROJECT_ID")).or_else(|| of_job("CI_PROJECT_PATH"));
         Ok(Self {
             project: project.ok_or_else(|| SettingsError::NoProject { host: host.clone() })?,
-            token: token(config.token.as_ref(), &variable, &of_job)?.ok_or(SettingsError::NoToken { host })?,
+            token: token(config.token.as_ref(), &variable, &of_job)?
+                .ok_or(SettingsError::NoToken { host })?,
             ca: of_job("CI_SERVER_TLS_CA_FILE").map(PathBuf::from),
             bounds: Bounds::default(),
             url,
@@ -173,14 +176,17 @@ fn token(
         return Ok(Some(Token::Access(secret)));
     }
     let job = of_job("CI_JOB_TOKEN");
-    job.map(|text| checked(text, "environment variable `CI_JOB_TOKEN`".to_owned()).map(Token::Job)).transpose()
+    job.map(|text| checked(text, "environment variable `CI_JOB_TOKEN`".to_owned()).map(Token::Job))
+        .transpose()
 }
 
 /// What is wrong with a token that was pasted or passed on by hand.
 fn fault(text: &str) -> Option<&'static str> {
     let text = text.trim();
     if text.starts_with('$') {
-        Some("is the name of a variable, not its value: that variable is not there in this job; one that is *protected* is there only on protected branches")
+        Some(
+            "is the name of a variable, not its value: that variable is not there in this job; one that is *protected* is there only on protected branches",
+        )
     } else if text.contains("[MASKED]") || text.chars().all(|c| c == '*') {
         Some("is a masked word copied from a log, not the token; paste the token itself into the CI variable")
     } else if text.contains(['"', '\'']) {

@@ -110,7 +110,8 @@ impl GitLab {
 
     async fn set_status(&self, status: &CommitStatus) -> Result<(), GitLabError> {
         let project = self.project();
-        let ask = Ask::write(format!("set the status `{}` of commit {} in {project}", status.name, status.sha));
+        let ask =
+            Ask::write(format!("set the status `{}` of commit {} in {project}", status.name, status.sha));
         let mut endpoint = CreateCommitStatus::builder();
         endpoint.project(project).commit(&status.sha).state(status.state.of_crate());
         endpoint.name(cut(&status.name));

@@ -73,7 +73,11 @@ enum Fault {
     /// Told to come back later: nothing was done.
     Limited(Option<Duration>),
     /// The server is not well: it may have been done.
-    Broken { status: StatusCode, body: Vec<u8>, wait: Option<Duration> },
+    Broken {
+        status: StatusCode,
+        body: Vec<u8>,
+        wait: Option<Duration>,
+    },
     Final(WireError),
 }
 
@@ -120,9 +124,9 @@ impl Wire {
     }
 
     async fn send(&self, request: Builder, body: Vec<u8>) -> Result<Response<Bytes>, ApiError<WireError>> {
-        let request = request.body(body).map_err(|error| {
-            ApiError::client(WireError::NoAnswer { reason: error.to_string(), tries: 0 })
-        })?;
+        let request = request
+            .body(body)
+            .map_err(|error| ApiError::client(WireError::NoAnswer { reason: error.to_string(), tries: 0 }))?;
         let safe = matches!(*request.method(), Method::GET | Method::HEAD);
         let end = Instant::now() + self.bounds.total;
         let mut tries = 0;
@@ -140,9 +144,13 @@ impl Wire {
         }
     }
 
-    async fn attempt(&self, request: &http::Request<Vec<u8>>, end: Instant) -> Result<Response<Bytes>, Fault> {
-        let url = Url::parse(&request.uri().to_string())
-            .map_err(|error| Fault::NotSent(error.to_string()))?;
+    async fn attempt(
+        &self,
+        request: &http::Request<Vec<u8>>,
+        end: Instant,
+    ) -> Result<Response<Bytes>, Fault> {
+        let url =
+            Url::parse(&request.uri().to_string()).map_err(|error| Fault::NotSent(error.to_string()))?;
         if url.origin() != self.base.origin() {
             let host = url.host_str().unwrap_or_default().to_owned();
             return Err(Fault::Final(WireError::Elsewhere { host }));

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::super::GitLabError;
 use super::super::ask::Ask;
 use super::super::endpoint::{Raw, segment};
-use super::super::GitLabError;
 use super::{MergeRequest, MergeRequests, MergeState};
 
 /// Time between two looks at a merge request that GitLab still checks.
