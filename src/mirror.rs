@@ -117,6 +117,14 @@ impl Mirror {
         }
     }
 
+    /// The same where the commits of the run are not in the project: GitLab has no deployment of a commit that it does
+    /// not know.
+    #[must_use]
+    pub fn without_deployments(mut self) -> Self {
+        self.off.deployments = true;
+        self
+    }
+
     /// Listens until nobody speaks any more. Events that come while GitLab is slow are shown together.
     pub async fn listen(mut self, mut heard: UnboundedReceiver<Event>) {
         while let Some(event) = heard.recv().await {

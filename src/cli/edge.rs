@@ -359,7 +359,13 @@ pub fn mirror(context: &Context, note: NoteFor) -> Option<Mirror> {
         (true, None, NoteFor::Pipeline) => NoteOn::Nothing,
         (true, None, NoteFor::Merged) => variable("CI_COMMIT_SHA").map_or(NoteOn::Nothing, NoteOn::Commit),
     };
-    Some(Mirror::new(gitlab, place, note, Links::of(context.target.location())))
+    let mirror = Mirror::new(gitlab, place, note, Links::of(context.target.location()));
+    // named on purpose, or the job's own: then it is known which repository it is
+    let path = variable("CI_PROJECT_PATH").unwrap_or_default();
+    let elsewhere = same
+        && context.config.gitlab.project.is_none()
+        && context.identity != format!("{}/{path}", variable("CI_SERVER_HOST").unwrap_or_default());
+    Some(if elsewhere { mirror.without_deployments() } else { mirror })
 }
 
 /// How output looks here.

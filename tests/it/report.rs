@@ -14,8 +14,8 @@ use jiff::SignedDuration;
 mod files;
 mod formats;
 mod html;
-mod pictures;
-mod script;
+pub mod pictures;
+pub mod script;
 mod tables;
 mod thousands;
 
