@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::resume::find;
 use super::{RunError, close};
-use crate::event::{Event, What};
+use crate::event::{Event, Level, What};
 use crate::queue::{Action, Fate, HistoryLine, Intent, Outcome, RunId, Store, StoreError, Ticket};
 
 /// How much later than the commit before a clock of another machine may say that it is.
@@ -43,11 +43,11 @@ pub async fn past(store: &Store, which: &Which) -> Result<Vec<Event>, RunError> 
     match (open, line) {
         (Some(ticket), line) if line.as_ref().is_none_or(|line| line.number < ticket.number) => {
             let versions = versions(store, ticket.number, &ticket.run, ticket.times.entered).await?;
-            Ok(replay::events(&versions))
+            Ok(with_source(replay::events(&versions), store.branch()))
         }
         (_, Some(line)) => {
             let versions = versions(store, line.number, &line.run, line.entered).await?;
-            let mut events = replay::events(&versions);
+            let mut events = with_source(replay::events(&versions), store.branch());
             events.extend(ending(&line, versions.last().map(|(_, ticket)| ticket)));
             Ok(events)
         }
@@ -64,6 +64,17 @@ async fn versions(
     let mut versions = store.versions(number, run, entered.saturating_sub(CLOCKS).unwrap_or(entered)).await?;
     versions.iter_mut().for_each(|(_, ticket)| know_reverts(ticket));
     Ok(versions)
+}
+
+/// Says behind the first event where all of them come from.
+fn with_source(mut events: Vec<Event>, branch: &str) -> Vec<Event> {
+    let Some(first) = events.first() else { return events };
+    let text = format!(
+        "told from the journal on `{branch}`: times are those of its commits, and it keeps no output of gates and services"
+    );
+    let note = Event { what: What::Note { level: Level::Info, text }, ..first.clone() };
+    events.insert(1, note);
+    events
 }
 
 /// A revert is named before it is pushed; that it was is noted last, and may never have been written.

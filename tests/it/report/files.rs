@@ -74,6 +74,7 @@ fn a_run_is_told_again_from_the_queue_branch() {
     assert_eq!(nodes(&failed, "good", "int/"), SERVICES, "{failed}");
     assert_eq!(nodes(&failed, "skip", "int-test"), 1);
     assert!(failed.contains(&format!("<del>{OLD}</del>")) && failed.contains(&format!("<ins>{NEW}</ins>")));
+    assert!(failed.contains("told from the journal"));
     let history = report(&["--environment", "int"]);
     assert!(history.contains("rolled back") && history.contains("class=\"plot\""));
     let unknown = world.datapin(&["report", "nobody"]).run().code(2);
