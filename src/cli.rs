@@ -1,11 +1,13 @@
 //! Command line arguments. Every argument has an environment variable, so that a pipeline trigger can drive it.
 
+pub mod artifacts;
 pub mod edge;
 pub mod init;
 pub mod live;
 pub mod look;
 pub mod output;
 pub mod queue;
+pub mod report;
 pub mod runs;
 pub mod stage;
 
@@ -123,6 +125,8 @@ pub enum Command {
     Status(Status),
     /// Shows how runs ended.
     History(History),
+    /// Writes a run, or an environment's history, as one HTML file.
+    Report(Report),
     /// Checks the configuration and whether every pin resolves.
     Check(Check),
     /// Writes a starting datapin.toml and creates the queue.
@@ -158,6 +162,9 @@ pub struct Deploy {
     /// Prints the plan, and writes nothing.
     #[arg(long, env = "DATAPIN_DRY_RUN")]
     pub dry_run: bool,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Brings an environment back to a verified set.
@@ -181,6 +188,9 @@ pub struct Rollback {
     /// Cancels a run that is active there.
     #[arg(long)]
     pub cancel_running: bool,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Cancels a run.
@@ -209,6 +219,9 @@ pub struct Resume {
     /// Name of the queue in datapin.toml.
     #[arg(long, default_value = "default")]
     pub queue: String,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Finishes what others left.
@@ -217,6 +230,9 @@ pub struct Reconcile {
     /// Only this environment.
     #[arg(long, env = "DATAPIN_ENVIRONMENT")]
     pub environment: Option<String>,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Shows and changes the queue.
@@ -310,6 +326,29 @@ pub struct History {
     pub environment: Option<String>,
     /// How many.
     #[arg(long, short = 'n', default_value_t = 20)]
+    pub limit: usize,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+}
+
+/// Writes a run, or an environment's history, as a file.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Run id, its last six characters, or number; without it the last run of this CI pipeline, else the last one.
+    #[arg(env = "DATAPIN_RUN")]
+    pub run: Option<String>,
+    /// Writes the history of this environment instead: versions, lead time, failures and rollbacks.
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// The HTML file; without it datapin-report.html, and none where only other formats are asked for.
+    #[arg(long, env = "DATAPIN_REPORT", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Other formats.
+    #[command(flatten)]
+    pub files: artifacts::Files,
+    /// With --environment: how many runs, the newest first.
+    #[arg(long, short = 'n', default_value_t = 500)]
     pub limit: usize,
     /// Name of the queue in datapin.toml.
     #[arg(long, default_value = "default")]

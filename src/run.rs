@@ -21,6 +21,7 @@ pub mod journal;
 pub mod message;
 pub mod order;
 pub mod outside;
+pub mod past;
 pub mod probe;
 pub mod proof;
 pub mod ready;

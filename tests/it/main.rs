@@ -16,6 +16,7 @@ mod faults;
 mod gate;
 mod hostile;
 mod kube_server;
+mod mirror;
 mod model;
 mod notify;
 mod plan;
