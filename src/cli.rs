@@ -1,5 +1,6 @@
 //! Command line arguments. Every argument has an environment variable, so that a pipeline trigger can drive it.
 
+pub mod adopt;
 pub mod edge;
 pub mod init;
 pub mod live;
@@ -104,6 +105,8 @@ pub enum Output {
 pub enum Command {
     /// Deploys a data version through a pipeline.
     Deploy(Deploy),
+    /// Waits for, gates and records what people committed.
+    Adopt(Adopt),
     /// Brings an environment back to a verified set.
     Rollback(Rollback),
     /// Cancels a run: it rolls back.
@@ -158,6 +161,24 @@ pub struct Deploy {
     /// Prints the plan, and writes nothing.
     #[arg(long, env = "DATAPIN_DRY_RUN")]
     pub dry_run: bool,
+}
+
+/// Waits for, gates and records what people committed; run after a merge, on the target branch.
+#[derive(Debug, Args)]
+pub struct Adopt {
+    /// Newest commit, all 40 digits; without it the tip of the target branch.
+    #[arg(env = "CI_COMMIT_SHA")]
+    pub commit: Option<String>,
+    /// Commit before the oldest; without it, or all zeros: the first parent of COMMIT.
+    #[arg(long, env = "CI_COMMIT_BEFORE_SHA", value_name = "SHA")]
+    pub before: Option<String>,
+    /// Target branch; without it all that have the commit.
+    #[arg(long, env = "CI_COMMIT_BRANCH", value_name = "BRANCH")]
+    pub branch: Option<String>,
+    /// Pipeline that the version goes through; without it the one that `propose` named, else the only one that begins
+    /// with the environment, else that environment alone with all its gates.
+    #[arg(long, env = "DATAPIN_PIPELINE")]
+    pub pipeline: Option<String>,
 }
 
 /// Brings an environment back to a verified set.

@@ -9,6 +9,7 @@
 //! stopped: [`step::step`] says what comes next, [`driver::Driver`] does it, [`fence::pass`] is the one way to
 //! push to a target branch.
 
+pub mod adopt;
 pub mod back;
 pub mod begin;
 pub mod close;
