@@ -9,12 +9,13 @@ use crate::config::{Pipeline, Place};
 use crate::event::{Level, Taken, What};
 use crate::plan::{self, Files, FilesError};
 use crate::queue::{
-    Adopted, Cause, CauseKind, EnvironmentPart, Origin, Outcome, Queue, RunKind, Standing, Ticket,
-    VerifiedSet, blocking,
+    Adopted, Cause, CauseKind, EnvironmentPart, Origin, Outcome, PinRecord, Queue, RunKind,
+    Standing as Still, Ticket, Value, VerifiedSet, blocking,
 };
-use crate::repo::{Ancestry, Repo};
+use crate::repo::{Ancestry, CommitId, Repo};
 use crate::run::driver::{Driver, Trouble};
 use crate::run::sync::who_changed;
+use crate::values::Scalar;
 
 /// Whether every environment that was changed holds one version, and all the same; else what they hold, in words.
 pub fn one_version(adopted: &Option<Adopted>) -> Result<(), String> {
@@ -78,11 +79,7 @@ impl Driver {
             return Err(self.leave_it(CauseKind::NotAllowed, text));
         }
         for part in ticket.parts().filter(|part| ticket.adopted(&part.identity.name)) {
-            if let Some(by) = self.overtaken(part).await? {
-                let text =
-                    format!("{}: {} was overtaken by {by}", part.identity.name, adopted.commit.short());
-                return Err(self.leave_it(CauseKind::Superseded, text));
-            }
+            self.look_at(part, adopted).await?;
         }
         if ticket.kind != RunKind::Deploy {
             return Ok(());
@@ -115,11 +112,24 @@ impl Driver {
         }
     }
 
-    /// Who has changed meanwhile what was committed, if somebody has.
-    async fn overtaken(&self, part: &EnvironmentPart) -> Result<Option<String>, Trouble> {
-        let (repo, part) = (self.context.target.clone(), part.clone());
-        let looked = blocking(move || overtaken(&repo, &part)).await;
-        looked.map_err(|error| self.leave_it(CauseKind::Unreachable, error.to_string()))
+    /// What was changed beside what people committed is taken as it is now; what was changed of it ends the run.
+    async fn look_at(&self, part: &EnvironmentPart, adopted: &Adopted) -> Result<(), Trouble> {
+        let (repo, at) = (self.context.target.clone(), part.clone());
+        let looked = blocking(move || standing(&repo, &at)).await;
+        match looked.map_err(|error| self.leave_it(CauseKind::Unreachable, error.to_string()))? {
+            Standing::Holds => {}
+            Standing::Beside { tip, pins } => self.journal.note(|ticket| {
+                for mine in ticket.parts_mut().filter(|mine| mine.identity == part.identity) {
+                    (mine.commit, mine.pins) = (Some(tip.clone()), pins.clone());
+                }
+            }),
+            Standing::Overtaken { by } => {
+                let commit = adopted.commit.short();
+                let text = format!("{}: {commit} was overtaken by {by}", part.identity.name);
+                return Err(self.leave_it(CauseKind::Superseded, text));
+            }
+        }
+        Ok(())
     }
 
     /// The set that a person's commits went back to, by the record as it is now.
@@ -130,30 +140,65 @@ impl Driver {
             let mut pins = part.pins.iter();
             pins.all(|pin| set.value(&pin.place).is_none_or(|value| value.text == pin.after))
         };
-        let mut good = record.verified.iter().rev().filter(|set| set.standing == Standing::Good);
+        let mut good = record.verified.iter().rev().filter(|set| set.standing == Still::Good);
         good.find(|set| set.version == ticket.version && holds(set)).cloned()
     }
 }
 
-fn overtaken(repo: &Repo, part: &EnvironmentPart) -> Result<Option<String>, FilesError> {
+/// How what people committed stands at the branch's tip.
+enum Standing {
+    /// As they left it.
+    Holds,
+    /// What they changed is there; beside it something else was changed since, as a run does that takes its own back.
+    Beside {
+        /// What is watched instead.
+        tip: CommitId,
+        /// What is there now.
+        pins: Vec<PinRecord>,
+    },
+    /// Somebody changed it.
+    Overtaken {
+        /// Who, and which commit.
+        by: String,
+    },
+}
+
+fn standing(repo: &Repo, part: &EnvironmentPart) -> Result<Standing, FilesError> {
     let branch = &part.identity.branch;
     let (Some(tip), Some(commit)) = (repo.fetch(branch)?, &part.commit) else {
-        return Ok(Some(format!("somebody who removed branch {branch}")));
+        return Ok(Standing::Overtaken { by: format!("somebody who removed branch {branch}") });
     };
     if repo.descends(branch, commit, &tip)? == Ancestry::NotRelated {
-        return Ok(Some(format!("somebody who rewrote branch {branch}: the commit is not on it any more")));
+        let by = format!("somebody who rewrote branch {branch}: the commit is not on it any more");
+        return Ok(Standing::Overtaken { by });
     }
     let places: Vec<&Place> = part.pins.iter().map(|pin| &pin.place).collect();
-    let now = Files::at(repo, &tip).scalars(&places);
-    let theirs: Vec<&Place> = match now {
-        Ok(now) => {
-            let pairs = part.pins.iter().zip(now);
-            pairs.filter(|(pin, now)| pin.after != now.text).map(|(pin, _)| &pin.place).collect()
-        }
+    let by = |places: &[&Place]| who_changed(repo, branch, &tip, commit, places);
+    let now = match Files::at(repo, &tip).scalars(&places) {
+        Ok(now) => now,
         Err(FilesError::Repo(error)) => return Err(error.into()),
-        Err(_) => places,
+        Err(_) => return Ok(Standing::Overtaken { by: by(&places) }),
     };
-    Ok((!theirs.is_empty()).then(|| who_changed(repo, branch, &tip, commit, &theirs)))
+    let pairs = || part.pins.iter().zip(&now);
+    let theirs = pairs().filter(|(pin, now)| pin.after != now.text && pin.before.text != pin.after);
+    let theirs: Vec<&Place> = theirs.map(|(pin, _)| &pin.place).collect();
+    if !theirs.is_empty() {
+        return Ok(Standing::Overtaken { by: by(&theirs) });
+    }
+    if pairs().all(|(pin, now)| pin.after == now.text) {
+        return Ok(Standing::Holds);
+    }
+    let pins = pairs().map(|(pin, now)| as_it_is(pin, now)).collect();
+    Ok(Standing::Beside { tip, pins })
+}
+
+/// The record of a scalar that people left alone.
+fn as_it_is(pin: &PinRecord, now: &Scalar) -> PinRecord {
+    if pin.after == now.text {
+        return pin.clone();
+    }
+    let before = Value { text: now.text.clone(), source: now.source.clone() };
+    PinRecord { before, after: now.text.clone(), ..pin.clone() }
 }
 
 /// Only a person's freeze leaves what people committed where it is.

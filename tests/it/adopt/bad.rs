@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::transport::hook;
+use crate::world::Transport;
 
 #[test]
 fn only_a_persons_freeze_leaves_it() {
@@ -65,7 +66,8 @@ fn a_pin_that_was_broken_is_2_and_says_where() {
 
 #[test]
 fn a_branch_that_is_protected_against_the_bot_is_12_with_the_servers_words() {
-    let world = int_on(&[OLD]);
+    let world = World::over(Transport::Http);
+    world.verified("int", OLD);
     let sha = bump(&world, "int", OLD, NEW);
     world.gate("int-test").fails();
     let refuse = "while read old new ref; do case $ref in refs/heads/main) echo 'GitLab: You are not allowed to push code to protected branches on this project.' >&2; exit 1;; esac; done";

@@ -187,7 +187,8 @@ fn an_environment_in_the_middle_is_adopted_alone_with_its_gates() {
 fn the_pipeline_may_be_asked_for_or_named_by_the_trailer_of_propose() {
     let world = int_on(&[OLD]);
     world.config(|text| {
-        text["pipeline"]["quick"]["stages"][0]["environment"] = value("int");
+        let stage: toml_edit::InlineTable = [("environment", "int")].into_iter().collect();
+        text["pipeline"]["quick"]["stages"] = value(toml_edit::Array::from_iter([stage]));
     });
     world.checkout("main");
     commit(&world, "int", OLD, MID, "int: bump\n\nDatapin-Propose: quick");

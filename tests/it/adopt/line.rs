@@ -69,7 +69,7 @@ fn cancelled_takes_it_back() {
 #[test]
 fn killed_is_finished_by_reconcile_which_takes_it_back() {
     let world = int_on(&[OLD]);
-    world.ttl("2s");
+    world.ttl("3s");
     let sha = bump(&world, "int", OLD, NEW);
     hanging(&world, &sha).kill();
     world.datapin(&["reconcile"]).by("bob").run().code(0).says("rolled back");
@@ -81,7 +81,7 @@ fn killed_is_finished_by_reconcile_which_takes_it_back() {
 #[test]
 fn killed_is_finished_by_the_next_in_line() {
     let world = int_on(&[OLD]);
-    world.ttl("2s");
+    world.ttl("3s");
     let sha = bump(&world, "int", OLD, NEW);
     hanging(&world, &sha).kill();
     world.gate("int-test").passes();
@@ -94,7 +94,7 @@ fn killed_is_finished_by_the_next_in_line() {
 #[test]
 fn a_retried_job_goes_on_where_the_killed_one_was() {
     let world = int_on(&[OLD]);
-    world.ttl("2s");
+    world.ttl("3s");
     let sha = bump(&world, "int", OLD, NEW);
     hanging(&world, &sha).kill();
     world.gate("int-test").passes();

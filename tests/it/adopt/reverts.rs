@@ -78,7 +78,7 @@ fn a_revert_and_its_revert_pushed_together_are_nothing() {
     let tip = push(&world);
     adopting(&world, &tip, &before).run().code(0).says("nothing to adopt");
     // one after the other, and the first was not looked at in time
-    let first = person(&world, &["revert", "--no-edit", "HEAD~1"]);
+    let first = person(&world, &["revert", "--no-edit", "HEAD"]);
     let second = person(&world, &["revert", "--no-edit", "HEAD"]);
     adopt(&world, &first).code(13);
     adopt(&world, &second).code(0).says("nothing to do");
