@@ -6,6 +6,7 @@ use super::{Check, Common, History, Output, Status, edge, live};
 use crate::exit::Exit;
 use crate::plan::{Files, FilesError, frozen, held};
 use crate::queue::{HistoryLine, Queue, Role, SetValue, blocking};
+use crate::render::Helmfile;
 use crate::report::{
     EnvironmentStatus, StatusView, VerifiedOn, history_json, history_text, status_json, status_text,
 };
@@ -140,6 +141,9 @@ pub async fn check(common: &Common, args: &Check) -> Result<Exit, CommandError> 
         if let Err(error) = outside::queue(context, name).await {
             problems.push(format!("queue `{name}`: {error}"));
         }
+    }
+    if let Some(Err(error)) = context.helmfile.as_ref().map(Helmfile::findable) {
+        problems.push(error.to_string());
     }
     let live = match args.live {
         true => Some(probe(context).await.map_err(|error| CommandError::Usage(error.to_string()))?),

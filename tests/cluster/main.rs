@@ -8,9 +8,12 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod agents;
+mod argocd;
 mod bed;
 mod bot;
 mod failures;
+mod job;
+mod pods;
 mod rights;
 mod shows;
 mod world;
