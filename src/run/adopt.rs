@@ -7,6 +7,7 @@
 //!
 //! A plain `git revert` by a person is a rollback by the rule of [`revert`].
 
+mod comment;
 pub mod range;
 pub mod revert;
 pub mod route;
@@ -25,6 +26,8 @@ use crate::queue::{
 use crate::repo::{CommitId, LogEntry, Repo};
 
 use super::outside::OutsideError;
+pub(super) use start::one_version;
+
 use range::{Found, Ground, Range, Sight, look, range};
 use route::{Meaning, Route, routes};
 

@@ -30,6 +30,7 @@ impl Driver {
         let ticket = self.journal.ticket();
         let finished = finished(&ticket, &outcome, &freezes);
         self.announce_finish(&ticket, &finished).await;
+        self.comment(&ticket, &finished).await;
         let reached = matches!(outcome, Outcome::Restored | Outcome::RollbackFailed { .. });
         self.journal
             .finish(&outcome, &freezes, |queue| if reached { reject(queue, &ticket) } else { Ok(()) })

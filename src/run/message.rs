@@ -23,6 +23,11 @@ pub fn pin(
     format!("{}\n{}\n\n{}", body.trim_end(), triggered(ticket), trailers(ticket, group))
 }
 
+/// Message of a commit that a merge request proposes.
+pub fn proposal(subject: &str, pins: &[(String, Vec<PinRecord>)], actor: &str, trailer: &str) -> String {
+    format!("{subject}\n\n{}\n\nProposed by {}\n\n{trailer}\n", moves(pins), one_line(actor))
+}
+
 /// First line of the built-in pin message.
 pub fn subject(ticket: &Ticket, group: &Group) -> String {
     format!("data({}): {} {}", group.environments.join(","), ticket.dataset, ticket.version)

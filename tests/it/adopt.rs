@@ -3,6 +3,8 @@
 mod bad;
 mod flow;
 mod line;
+mod propose;
+mod request;
 mod reverts;
 
 use std::time::Duration;

@@ -233,6 +233,23 @@ fn one_line(text: &str) -> String {
         .join(" ")
 }
 
+/// What a branch that is not merged yet changes in an environment, against the commit that it began at.
+pub fn proposed(repo: &Repo, ground: &Ground, range: &Range) -> Result<Option<Found>, FilesError> {
+    let Some(pins) = pins(repo, ground, &range.before, &range.commit)? else { return Ok(None) };
+    let commits = repo.last_change(&ground.branch, &range.commit, &range.before, &ground.files())?;
+    Ok(Some(Found {
+        ground: ground.clone(),
+        at: (0..commits.len()).collect(),
+        messages: commits.iter().map(|entry| entry.message.clone()).collect(),
+        adopted: Adopted {
+            commits: commits.iter().map(person).collect(),
+            commit: range.commit.clone(),
+            before: range.before.clone(),
+            pins: BTreeMap::from([(ground.environment.clone(), pins)]),
+        },
+    }))
+}
+
 /// Every spot with what was there before; `None` if it is as it was.
 fn pins(
     repo: &Repo,

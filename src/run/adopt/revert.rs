@@ -26,7 +26,7 @@
 //! | a revert of datapin's own revert of a failed B | a deployment of B | gates |
 //! | a revert of a bump that no run had verified | a rollback to A | 0, the bump's version is rejected |
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
 use super::range::{Found, Ground};
 use crate::plan::FilesError;
@@ -95,14 +95,13 @@ fn newest_equal<'p>(
 
 /// Whether a message says that it reverts an ancestor that changed these values.
 fn says_so(repo: &Repo, found: &Found) -> Result<bool, FilesError> {
-    let mut known: HashMap<CommitId, bool> = HashMap::new();
-    for named in found.messages.iter().flat_map(|message| reverted(message)) {
-        if !known.contains_key(&named) {
-            let did = changed(repo, &found.ground, &found.adopted.before, &named)?;
-            known.insert(named, did);
+    let named: BTreeSet<CommitId> = found.messages.iter().flat_map(|message| reverted(message)).collect();
+    for one in named {
+        if changed(repo, &found.ground, &found.adopted.before, &one)? {
+            return Ok(true);
         }
     }
-    Ok(known.into_values().any(|did| did))
+    Ok(false)
 }
 
 /// The commits that a message says it reverts.

@@ -129,8 +129,8 @@ fn depth(config: &Config, pipeline: &Pipeline, limit: usize) -> usize {
 fn deployment(pipeline: Pipeline, first: Found, with: Vec<(Found, Meaning)>) -> Route {
     let all = with.into_iter().fold(first, |all, (other, _)| join(all, other));
     let what: Vec<String> = all.adopted.pins.keys().cloned().collect();
-    let versions = what.iter().flat_map(|name| all.adopted.versions(name)).map(|(version, _)| version);
-    let version = versions.last().unwrap_or_default();
+    let mut versions = what.iter().flat_map(|name| all.adopted.versions(name)).map(|(version, _)| version);
+    let version = versions.next_back().unwrap_or_default();
     let order = Order { adopts: Some(all.adopted), ..Order::deployment(&pipeline, &version, Vec::new()) };
     Route { what: what.join(", "), pipeline: Some(pipeline), order }
 }
