@@ -8,4 +8,3 @@ mod pictures;
 mod retried;
 mod rules;
 
-pub use jobs::{Graph, Runner};

@@ -15,7 +15,7 @@ fn same(name: &str, actual: &str) {
         std::fs::write(&path, actual).unwrap();
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    let diff = similar::TextDiff::from_lines(&expected, &actual.to_owned());
+    let diff = similar::TextDiff::from_lines(expected.as_str(), actual);
     let diff = diff.unified_diff().header("expected", "actual").to_string();
     assert!(expected == actual, "{}\n{diff}", path.display());
 }

@@ -148,7 +148,7 @@ fn the_push_of_a_job_that_stalls_is_taken_over_and_never_done_twice() {
     let commits = world.log("main").len();
     let runner = entered(&world, "56");
     let (bot, id) = runner.job(&["deploy", "int", "mds"]);
-    let mut pusher = bot.spawn();
+    let pusher = bot.spawn();
     let drives = |world: &World| world.queue().tickets[0]["lives"]["pipeline"]["job"] == id.as_str();
     world.until("it drives, or has pushed", SOON, || drives(&world) || world.log("main").len() > commits);
     pusher.signal(Signal::STOP);
