@@ -63,7 +63,8 @@ pub fn ticket(repository: &str, version: &str) -> Ticket {
         attempt: 1,
         notify: Announced::default(),
         cancel: None,
-            fault: None,
+        fault: None,
+        idle: None,
         times: Times { entered: Timestamp::now(), started: None, verified: None },
         unknown: Unknown::new(),
     }

@@ -140,16 +140,8 @@ impl Watch {
         self.words.insert(number, (asked, word));
     }
 
-    /// Whether nothing is to be learnt of a ticket by watching it longer: GitLab answers for it, not silence.
-    pub fn is_answered(&self, ticket: &Ticket, patience: Patience) -> bool {
-        match (&ticket.lives, self.word(ticket)) {
-            (Lives::Process, _) | (Lives::Pipeline(_), None) => false,
-            (Lives::Pipeline(_), Some(Word::Alive | Word::Finished(_))) => true,
-            (Lives::Pipeline(_), Some(Word::Unknown(_))) => patience.step_idle.is_none(),
-        }
-    }
-
-    fn word(&self, ticket: &Ticket) -> Option<&Word> {
+    /// What GitLab said last of what the ticket asks.
+    pub fn word(&self, ticket: &Ticket) -> Option<&Word> {
         let (asked, word) = self.words.get(&ticket.number)?;
         (ticket.asked().as_ref() == Some(asked)).then_some(word)
     }
@@ -159,7 +151,9 @@ impl Watch {
         match (&ticket.lives, self.word(ticket), patience.step_idle) {
             (Lives::Process, _, _) => silent,
             (Lives::Pipeline(_), Some(Word::Finished(_)), _) => Duration::MAX,
-            (Lives::Pipeline(_), None | Some(Word::Unknown(_)), Some(limit)) if silent >= limit => Duration::MAX,
+            (Lives::Pipeline(_), None | Some(Word::Unknown(_)), Some(limit)) if silent >= limit => {
+                Duration::MAX
+            }
             (Lives::Pipeline(_), _, _) => Duration::ZERO,
         }
     }

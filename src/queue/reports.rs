@@ -129,6 +129,19 @@ impl Queue {
         Ok(())
     }
 
+    /// Notes that a spread run was seen without a sign of life since this driver's last one. The first note of a
+    /// silence stays.
+    pub fn first_silent(&mut self, about: &About, seen: &Driver, at: Timestamp) -> Result<(), Refusal> {
+        let ticket = self.reported(about)?;
+        if ticket.driver != *seen {
+            return Err(Refusal::Alive { number: about.number });
+        }
+        if ticket.idle.as_ref().is_none_or(|idle| idle.driver != *seen) {
+            ticket.idle = Some(Idle { driver: seen.clone(), since: at });
+        }
+        Ok(())
+    }
+
     fn waiting_gate(&mut self, about: &About, gate: &str) -> Result<&mut GateRecord, Refusal> {
         let ticket = self.reported(about)?;
         let (number, state) = (ticket.number, ticket.state.word());
@@ -154,9 +167,8 @@ impl Queue {
 impl Ticket {
     /// Index of the stage of an environment.
     pub fn stage_of(&self, environment: &str) -> Option<usize> {
-        let has = |stage: &StageRecord| {
-            stage.environments.iter().any(|part| part.identity.name == environment)
-        };
+        let has =
+            |stage: &StageRecord| stage.environments.iter().any(|part| part.identity.name == environment);
         self.stages.iter().position(has)
     }
 
@@ -186,7 +198,9 @@ impl Ticket {
                 StageStep::Sync if services.all(|service| service.state == ServiceState::Deployed) => {
                     State::Deploying { stage, step: StageStep::Gate }
                 }
-                StageStep::Gate if record.gates.iter().all(|gate| gate.verdict.is_some_and(Verdict::good)) => {
+                StageStep::Gate
+                    if record.gates.iter().all(|gate| gate.verdict.is_some_and(Verdict::good)) =>
+                {
                     State::Deploying { stage: stage + 1, step: StageStep::Pin }
                 }
                 StageStep::Pin | StageStep::Sync | StageStep::Gate => return,

@@ -88,6 +88,9 @@ pub struct Ticket {
     /// What a job of a spread run reported that has to be taken back; whoever acts next does it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Cause>,
+    /// Since when an observer saw no sign of life of a spread run of which GitLab says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Idle>,
     /// When what happened.
     pub times: Times,
     /// Fields of a newer build.
@@ -310,6 +313,15 @@ pub struct Announced {
     /// Whether the finish was.
     #[serde(default)]
     pub finish: bool,
+}
+
+/// A silence that was noted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Idle {
+    /// The driver as it was seen; any sign of life ends the silence.
+    pub driver: Driver,
+    /// Since when, by the observer's clock.
+    pub since: Timestamp,
 }
 
 /// The wish to cancel a run.

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::queue::{
-    Approval, ChangeError, Freeze, Lives, Outcome, Queue, Refusal, RunId, State, Store, StoreError, Ticket, Times, TreeError,
-    VerifiedSet, Wish, tree,
+    Approval, ChangeError, Freeze, Lives, Outcome, Queue, Refusal, RunId, State, Store, StoreError, Ticket,
+    Times, TreeError, VerifiedSet, Wish, tree,
 };
 
 /// Why a driver has to stop.
@@ -326,6 +326,7 @@ impl Ticket {
         }
         self.keep_unknown(theirs);
         self.driver = driver;
+        self.idle = None;
         self.cancel = cancel.or_else(|| mine.cancel.clone());
     }
 

@@ -153,6 +153,7 @@ impl Order {
             notify: Announced::default(),
             cancel: None,
             fault: None,
+            idle: None,
             times: Times { entered: Timestamp::now(), started: None, verified: None },
             unknown: Unknown::new(),
         }

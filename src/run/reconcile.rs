@@ -16,8 +16,8 @@ use super::{RunError, carry_out, takeover};
 use crate::config::Queue as Settings;
 use crate::gate::GateRunner;
 use crate::queue::{
-    About, Cause, CauseKind, ChangeError, Force, GateReport, Lives, Origin, Outcome, Queue, RunId, State, Store,
-    Ticket, Watch,
+    About, Cause, CauseKind, ChangeError, Force, GateReport, Lives, Origin, Outcome, Queue, RunId, State,
+    Store, Ticket, Watch, Word,
 };
 
 /// One thing that was mended, or could not be.
@@ -112,13 +112,43 @@ impl Round<'_> {
                 let mut doubtful = queue
                     .tickets
                     .values()
-                    .filter(|ticket| unmoved(&first, ticket) && !watch.is_answered(ticket, patience));
+                    .filter(|ticket| unmoved(&first, ticket) && ticket.lives == Lives::Process);
                 let settled = !doubtful.any(|ticket| open(ticket.number).is_some());
                 if settled || self.pause().await == Pause::Cut {
-                    return Ok(());
+                    return self.silent_pipelines(&queue, &watch, done).await;
                 }
             }
         }
+    }
+
+    /// Spread runs of which GitLab says nothing, where `step_idle_ttl` lets silence count: it takes too long for one
+    /// reconcile to wait for it, so the first one notes the silence, and a later one finishes the run.
+    async fn silent_pipelines(
+        &self,
+        queue: &Queue,
+        watch: &Watch,
+        done: &mut Reconciled,
+    ) -> Result<(), RunError> {
+        let Some(limit) = self.settings.step_idle else { return Ok(()) };
+        for ticket in queue.tickets.values().filter(|ticket| ticket.state.holds() && self.is_meant(ticket)) {
+            if ticket.lives == Lives::Process || !matches!(watch.word(ticket), None | Some(Word::Unknown(_)))
+            {
+                continue;
+            }
+            let now = Timestamp::now();
+            match ticket.idle.as_ref().filter(|idle| idle.driver == ticket.driver) {
+                Some(idle) if now.duration_since(idle.since) >= signed(limit) => {
+                    self.finish(ticket, done).await
+                }
+                Some(_) => {}
+                None => {
+                    let (about, subject) = (About::of(ticket), format!("#{} is silent", ticket.number));
+                    let rule = |queue: &mut Queue| queue.first_silent(&about, &ticket.driver, now);
+                    written(self.store.change(&subject, rule).await)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn is_meant(&self, ticket: &Ticket) -> bool {
@@ -166,7 +196,9 @@ impl Round<'_> {
                 match timed_out {
                     Ok(true) => {
                         let seen = self.store.read().await?.queue;
-                        if let Some(ticket) = seen.tickets.get(&ticket.number).filter(|now| now.fault.is_some()) {
+                        if let Some(ticket) =
+                            seen.tickets.get(&ticket.number).filter(|now| now.fault.is_some())
+                        {
                             self.finish(ticket, done).await;
                         }
                     }
@@ -179,7 +211,12 @@ impl Round<'_> {
     }
 
     /// Whether the gate's time is over, which is written then.
-    async fn time_out(&self, ticket: &Ticket, gate: &GateRunner, timeout: Duration) -> Result<bool, RunError> {
+    async fn time_out(
+        &self,
+        ticket: &Ticket,
+        gate: &GateRunner,
+        timeout: Duration,
+    ) -> Result<bool, RunError> {
         let (about, now, name) = (About::of(ticket), Timestamp::now(), gate.name());
         let State::Deploying { stage, .. } = ticket.state else { return Ok(false) };
         let record = ticket.stages[stage].gates.iter().find(|record| record.name == name);
@@ -188,8 +225,7 @@ impl Round<'_> {
             return written(self.store.change(&subject, |queue| queue.first_seen(&about, name, now)).await)
                 .map(|_| false);
         };
-        let limit = SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX);
-        if now.duration_since(seen) < limit {
+        if now.duration_since(seen) < signed(timeout) {
             return Ok(false);
         }
         let report = gate.nobody_answered();
@@ -198,7 +234,9 @@ impl Round<'_> {
         let report = GateReport {
             stage,
             gate: name.to_owned(),
-            commits: parts.filter_map(|part| Some((part.identity.name.clone(), part.commit.clone()?))).collect(),
+            commits: parts
+                .filter_map(|part| Some((part.identity.name.clone(), part.commit.clone()?)))
+                .collect(),
             verdict: report.verdict,
             summary: report.summary,
             url: String::new(),
@@ -255,6 +293,10 @@ impl Round<'_> {
             () = tokio::time::sleep(pause) => Pause::Whole,
         }
     }
+}
+
+fn signed(limit: Duration) -> SignedDuration {
+    SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX)
 }
 
 /// Whether a report was written: somebody else may have been faster.

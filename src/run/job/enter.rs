@@ -84,7 +84,7 @@ impl Job<'_> {
     /// The run has started already: a retried job finishes what the one before it left.
     async fn go_on(&self, task: &Task) -> Result<Exit, RunError> {
         match self.turn(|ticket| ticket.state != State::Started).await? {
-            Turn::Mine(driver) => check(driver, &self.site.settings).await,
+            Turn::Mine(driver) => check(*driver, &self.site.settings).await,
             Turn::Gone => self.gone(task).await,
             Turn::Enough(ticket) => {
                 let text = format!("run {} has started already: its jobs go on", ticket.run);
@@ -96,7 +96,8 @@ impl Job<'_> {
 
 fn spread(context: &Context) -> Result<Spread, RunError> {
     context.spread.clone().ok_or_else(|| {
-        let text = "`datapin step` runs in the jobs of a CI pipeline: CI_PIPELINE_ID and CI_JOB_ID are not set";
+        let text =
+            "`datapin step` runs in the jobs of a CI pipeline: CI_PIPELINE_ID and CI_JOB_ID are not set";
         RunError::Usage(text.to_owned())
     })
 }

@@ -16,7 +16,7 @@ use crate::run::words;
 /// How it went.
 pub enum Turn {
     /// This job is the driver now.
-    Mine(Driver),
+    Mine(Box<Driver>),
     /// There is no need to be.
     Enough(Box<Ticket>),
     /// The run is over.
@@ -38,7 +38,9 @@ impl Job<'_> {
         loop {
             let seen = look(self.context, &self.site.store, self.site.settings.ttl).await?;
             let own = seen.tickets.get(&self.site.ticket.number);
-            let Some(ticket) = own.filter(|own| own.run == self.site.ticket.run) else { return Ok(Turn::Gone) };
+            let Some(ticket) = own.filter(|own| own.run == self.site.ticket.run) else {
+                return Ok(Turn::Gone);
+            };
             if enough(ticket) {
                 return Ok(Turn::Enough(Box::new(ticket.clone())));
             }
@@ -93,7 +95,9 @@ impl Job<'_> {
                 return true;
             }
             Word::Alive => format!("waits for {}", ticket.driver.who),
-            Word::Unknown(why) => format!("waits for {}; GitLab does not say of {asked}: {why}", ticket.driver.who),
+            Word::Unknown(why) => {
+                format!("waits for {}; GitLab does not say of {asked}: {why}", ticket.driver.who)
+            }
         };
         if other.told != text {
             self.context.events.note(&ticket.run, Level::Info, text.clone());
@@ -103,7 +107,7 @@ impl Job<'_> {
     }
 
     /// `None` if somebody was faster.
-    async fn claim(&self, seen: &Ticket) -> Result<Option<Driver>, RunError> {
+    async fn claim(&self, seen: &Ticket) -> Result<Option<Box<Driver>>, RunError> {
         let (number, who, spread) = (seen.number, &self.context.who, self.me());
         let taken = self
             .site
@@ -116,7 +120,7 @@ impl Job<'_> {
         match taken {
             Ok(ticket) => {
                 let journal = Journal::new(&self.site.store, ticket, self.site.settings.ttl);
-                Ok(Some(Driver { context: self.context.clone(), journal }))
+                Ok(Some(Box::new(Driver { context: self.context.clone(), journal })))
             }
             Err(ChangeError::Refusal(
                 Refusal::Alive { .. } | Refusal::Gone { .. } | Refusal::WrongState { .. },
