@@ -61,6 +61,8 @@ pub struct Config {
     pub queues: BTreeMap<String, Queue>,
     /// Who is told.
     pub notify: Notify,
+    /// How GitLab's API is reached.
+    pub gitlab: GitLab,
 }
 
 /// Where a configuration came from.
@@ -324,4 +326,15 @@ pub enum RocketChat {
         /// Where the token is.
         token: SecretRef,
     },
+}
+
+/// How GitLab's API is reached. What is left out is taken from the CI job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GitLab {
+    /// Base URL of the server.
+    pub url: Option<String>,
+    /// Path or id of the project.
+    pub project: Option<String>,
+    /// Where the token is.
+    pub token: Option<SecretRef>,
 }

@@ -13,6 +13,7 @@ use super::{Common, Output};
 use crate::cluster::Clusters;
 use crate::config::{self, Config, ConfigErrors};
 use crate::exit::Exit;
+use crate::gitlab::GitLab;
 use crate::notify::{Notifier, NotifyError};
 use crate::queue::{Asked, Ci, Spread, Word};
 use crate::render::Helmfile;
@@ -157,6 +158,7 @@ pub fn context(
         actor: actor(common),
         ci: ci(),
         notifier: Arc::new(notifier),
+        gitlab: GitLab::from_config(&config.gitlab, variable),
         events,
         signals,
         clusters: Clusters::new(Arc::new(variable)),

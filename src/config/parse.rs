@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::error::{ConfigErrors, Problem};
 use super::raw::{Fields, Reading, Spans, read};
 use super::{
-    Config, Credential, Dataset, Environment, Gate, Notify, OnNewer, PinTemplate, Pipeline, Queue,
+    Config, Credential, Dataset, Environment, Gate, GitLab, Notify, OnNewer, PinTemplate, Pipeline, Queue,
     Repository, Requirement, RocketChat, Sharing, Signing, Source, Stage, Verify, check, form,
 };
 use crate::values::DocumentSelector;
@@ -71,6 +71,7 @@ fn build(source: Source, root: &Fields, spans: &Spans) -> Config {
                 .and_then(|notify| notify.table("rocketchat"))
                 .and_then(rocketchat),
         },
+        gitlab: root.table("gitlab").map(gitlab).unwrap_or_default(),
     }
 }
 
@@ -244,4 +245,8 @@ fn rocketchat(fields: &Fields) -> Option<RocketChat> {
         user_id: fields.secret("user_id")?,
         token: fields.secret("token")?,
     })
+}
+
+fn gitlab(fields: &Fields) -> GitLab {
+    GitLab { url: fields.text("url"), project: fields.text("project"), token: fields.secret("token") }
 }

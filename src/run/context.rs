@@ -14,6 +14,7 @@ use crate::cluster::Clusters;
 use crate::config::Config;
 use crate::event::{Event, Level, What};
 use crate::gate::GateRunner;
+use crate::gitlab::{GitLab, SettingsError};
 use crate::notify::Notifier;
 use crate::plan::Target;
 use crate::queue::{Asked, Ci, RunId, Spread, Store, Word};
@@ -43,6 +44,8 @@ pub struct Context {
     pub ci: Option<Ci>,
     /// Who is told.
     pub notifier: Arc<Notifier>,
+    /// GitLab's API, or why there is none.
+    pub gitlab: Result<GitLab, SettingsError>,
     /// Where events go.
     pub events: Events,
     /// Signals that came in.
