@@ -2,6 +2,7 @@
 //! (home, cache and working directory), and knows nothing but the repository.
 
 mod cancelled;
+mod gitlab;
 mod jobs;
 mod manual;
 mod pictures;

@@ -28,15 +28,20 @@ impl Job<'_> {
         let ticket = match self.turn(|ticket| !pushes(ticket)).await? {
             Turn::Gone => return self.gone(task).await,
             Turn::Enough(ticket) => *ticket,
-            Turn::Mine(driver) => match self.push(&driver, stage).await? {
-                Some(cause) => {
+            Turn::Mine(driver) => match self.push(&driver, stage).await {
+                // Another job went on where this one stalled: it watches its own service all the same.
+                Err(RunError::TakenOver { .. }) => {
+                    return Box::pin(self.deploy(task, environment, service)).await;
+                }
+                Err(error) => return Err(error),
+                Ok(Some(cause)) => {
                     return Ok(self.say(
                         Level::Warning,
                         format!("the run goes back: {}", cause.text),
                         Exit::StepFailed,
                     ));
                 }
-                None => driver.journal.ticket(),
+                Ok(None) => driver.journal.ticket(),
             },
         };
         let record = self.own(&ticket, environment, service)?;

@@ -156,8 +156,7 @@ fn the_push_of_a_job_that_stalls_is_taken_over_and_never_done_twice() {
     pusher.signal(Signal::STOP);
     runner.step(&["deploy", "int", "fbv"]).code(0);
     pusher.signal(Signal::CONT);
-    let done = pusher.wait(SOON);
-    assert!(matches!(done.code, Some(0 | 18 | 20)), "{done:#?}");
+    pusher.wait(SOON).code(0);
     assert_eq!(world.log("main").len(), commits + 1, "{:#?}", world.subjects());
     for name in ["mds", "kv", "remo"] {
         runner.step(&["deploy", "int", name]).code(0);
