@@ -27,6 +27,7 @@ mod repo;
 mod report;
 mod run;
 mod scenarios;
+mod step;
 mod transport;
 mod values;
 mod world;
