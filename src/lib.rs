@@ -11,6 +11,7 @@ pub mod demo;
 pub mod event;
 pub mod exit;
 pub mod gate;
+pub mod graph;
 pub mod notify;
 pub mod plan;
 pub mod process;

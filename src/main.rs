@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use datapin::cli::stage::CommandError;
-use datapin::cli::{Cli, Command, edge, init, look, output, queue, runs};
+use datapin::cli::{Cli, Command, Step, edge, graph, init, look, output, queue, runs};
 use datapin::exit::Exit;
 use datapin::{config, demo, report};
 
@@ -58,6 +58,7 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
         Command::Status(args) => look::status(common, args).await,
         Command::History(args) => look::history(common, args).await,
         Command::Check(args) => look::check(common, args).await,
+        Command::Step(Step::Graph(args)) => graph::graph(common, args),
         Command::Init(args) => init::init(common, args).await,
         Command::Schema => {
             output::emit(&format!("{:#}\n", config::schema()));
