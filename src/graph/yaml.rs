@@ -1,6 +1,8 @@
 //! A graph as the YAML of a child pipeline.
 
-use minijinja::{Environment, Value};
+use minijinja::Environment;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
 use serde::Serialize;
 
 use super::{Graph, GraphError, Job, Leaves, Settings, When};
@@ -40,11 +42,10 @@ impl Graph {
     ///
     /// A bug in the template.
     pub fn yaml(&self, source: &Source, settings: &Settings) -> Result<String, GraphError> {
-        let broken = |error| GraphError::Template { pipeline: self.pipeline.clone(), source: Box::new(error) };
+        let broken =
+            |error| GraphError::Template { pipeline: self.pipeline.clone(), source: Box::new(error) };
         let mut environment = Environment::new();
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
-        environment.set_keep_trailing_newline(true);
+        environment.set_syntax(plain_lines().map_err(broken)?);
         let nodes: Vec<Node<'_>> = self
             .stages
             .iter()
@@ -58,8 +59,13 @@ impl Graph {
             stages: self.stages.iter().map(|stage| stage.name.as_str()).collect(),
             jobs: nodes,
         };
-        environment.render_str(TEMPLATE, Value::from_serialize(&page)).map_err(broken)
+        environment.render_str(TEMPLATE, Serde(&page)).map_err(broken)
     }
+}
+
+/// A line with nothing but a block leaves no line.
+fn plain_lines() -> Result<SyntaxConfig, minijinja::Error> {
+    SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()
 }
 
 impl<'g> Node<'g> {
