@@ -66,7 +66,8 @@ const EXIT_CODES: &str = "Exit codes:
   12  ROLLBACK FAILED, frozen         13  superseded or withdrawn
   14  gave up waiting                 15  not allowed now: frozen, rejected, `requires`
   16  cancelled, rolled back          17  verified, but not recorded outside git
-  18  another driver took the run     19  stopped half-way; `datapin reconcile` finishes it";
+  18  another driver took the run     19  stopped half-way; `datapin reconcile` finishes it
+  20  step only: it failed            21  step only: a gate failed that may";
 
 /// What holds for every command.
 #[derive(Debug, Clone, Args)]
@@ -107,8 +108,13 @@ pub enum Command {
     Deploy(Deploy),
     /// Brings an environment back to a verified set.
     Rollback(Rollback),
+    /// One job of a run that is spread over the jobs of a CI pipeline.
+    #[command(subcommand)]
+    Step(Step),
     /// Cancels a run: it rolls back.
     Cancel(Cancel),
+    /// A person's yes to a manual gate; no is `cancel`.
+    Approve(Approve),
     /// Continues a run that another process left.
     Resume(Resume),
     /// Finishes what others left; made to be a scheduled job.
@@ -187,6 +193,64 @@ pub struct Rollback {
     pub cancel_running: bool,
 }
 
+/// One job of a run that is spread over the jobs of a CI pipeline.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Step {
+    /// Enters the queue and waits for the turn: from then on the run holds its environments.
+    Enter {
+        /// Pipeline of datapin.toml.
+        #[arg(env = "DATAPIN_PIPELINE")]
+        pipeline: String,
+        /// Data version.
+        #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
+        version: String,
+        /// Changes a settable value in the same commit.
+        #[arg(long = "set", env = "DATAPIN_SET", value_name = "SERVICE:PATH=VALUE", value_delimiter = ';')]
+        set: Vec<String>,
+        /// Gives up at once (14) where others are before it.
+        #[arg(long, env = "DATAPIN_NO_WAIT")]
+        no_wait: bool,
+    },
+    /// Announces the start.
+    Announce {
+        /// Pipeline of datapin.toml, where this CI pipeline has several runs.
+        #[arg(env = "DATAPIN_PIPELINE")]
+        pipeline: Option<String>,
+    },
+    /// Deploys a service: the first job of a stage pins all its services, each watches its own.
+    Deploy {
+        /// Environment.
+        environment: String,
+        /// Service.
+        service: String,
+    },
+    /// Runs a gate; the job of a manual gate is a person's yes.
+    Gate {
+        /// Environment.
+        environment: String,
+        /// Gate.
+        gate: String,
+    },
+    /// Takes a service back: the first job reverts everything, each waits for its own service.
+    Rollback {
+        /// Environment.
+        environment: String,
+        /// Service.
+        service: String,
+    },
+    /// Verifies the run, and records it outside git.
+    Record {
+        /// Environment.
+        environment: String,
+    },
+    /// Does whatever is left, and announces the end.
+    Finish {
+        /// Pipeline of datapin.toml, where this CI pipeline has several runs.
+        #[arg(env = "DATAPIN_PIPELINE")]
+        pipeline: Option<String>,
+    },
+}
+
 /// Cancels a run.
 #[derive(Debug, Args)]
 pub struct Cancel {
@@ -195,6 +259,23 @@ pub struct Cancel {
     pub run: Option<String>,
     /// Why.
     #[arg(long, default_value = "asked for")]
+    pub reason: String,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+}
+
+/// A person's yes to a manual gate.
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// Run id, its last six characters, or number; without it the only one there is.
+    #[arg(env = "DATAPIN_RUN")]
+    pub run: Option<String>,
+    /// Gate, where several wait.
+    #[arg(long, env = "DATAPIN_GATE", value_name = "NAME")]
+    pub gate: Option<String>,
+    /// Why.
+    #[arg(long)]
     pub reason: String,
     /// Name of the queue in datapin.toml.
     #[arg(long, default_value = "default")]

@@ -6,6 +6,7 @@
 mod command;
 mod http;
 mod job;
+mod manual;
 mod prometheus;
 mod stage;
 
@@ -20,6 +21,7 @@ use crate::repo::CommitId;
 
 pub use http::HttpError;
 pub use job::ManifestError;
+pub use manual::Answers;
 pub use stage::{GateEvent, run_stage};
 
 /// Longest summary, in characters.
@@ -136,6 +138,7 @@ enum Work {
     Http(http::HttpGate),
     Job(Box<job::JobGate>),
     Prometheus(prometheus::PrometheusGate),
+    Manual(manual::ManualGate),
 }
 
 impl GateRunner {
@@ -170,6 +173,7 @@ impl GateRunner {
                 let made = prometheus::PrometheusGate::new(settings, &lookup);
                 Work::Prometheus(made.map_err(|error| failed(error.into()))?)
             }
+            GateKind::Manual { who } => Work::Manual(manual::ManualGate { who: who.clone(), answers: None }),
         };
         Ok(Self {
             name: gate.name.clone(),
@@ -191,7 +195,7 @@ impl GateRunner {
             Work::Command(gate) => process::fill_all(&gate.command, &[], &gate.own)
                 .first()
                 .map_or(Err(process::ProcessError::Empty), |program| process::findable(program, &gate.env)),
-            Work::Http(_) | Work::Job(_) | Work::Prometheus(_) => Ok(()),
+            Work::Http(_) | Work::Job(_) | Work::Prometheus(_) | Work::Manual(_) => Ok(()),
         }
     }
 
@@ -208,6 +212,34 @@ impl GateRunner {
             gate.patience = job::Patience { image: patience, node: patience };
         }
         self
+    }
+
+    /// The same gate, which hears people's answers.
+    #[must_use]
+    pub fn with_answers(mut self, answers: Answers) -> Self {
+        if let Work::Manual(gate) = &mut self.work {
+            gate.answers = Some(answers);
+        }
+        self
+    }
+
+    /// Who is asked by a manual gate, and for how long; `None` if it is none.
+    pub fn asks(&self) -> Option<(Option<&str>, Duration)> {
+        match &self.work {
+            Work::Manual(gate) => Some((gate.who.as_deref(), self.timeout)),
+            Work::Command(_) | Work::Http(_) | Work::Job(_) | Work::Prometheus(_) => None,
+        }
+    }
+
+    /// What comes out of it where nobody answered in time.
+    pub fn nobody_answered(&self) -> Report {
+        let summary = match &self.work {
+            Work::Manual(gate) => gate.unanswered(self.timeout),
+            Work::Command(_) | Work::Http(_) | Work::Job(_) | Work::Prometheus(_) => {
+                format!("nothing within {:?}", self.timeout)
+            }
+        };
+        self.judged(Report::without_output(Verdict::TimedOut, summary), 1)
     }
 
     /// Name.
@@ -227,6 +259,7 @@ impl GateRunner {
             Work::Http(gate) => Attempt::ended(gate.run(facts, self.timeout).await),
             Work::Job(gate) => gate.run(&self.name, facts, attempt, self.timeout).await,
             Work::Prometheus(gate) => gate.run(facts, self.timeout).await,
+            Work::Manual(gate) => Attempt::ended(gate.run(&self.name, self.timeout).await),
         }
     }
 
@@ -237,7 +270,7 @@ impl GateRunner {
     pub async fn rights(&self) -> Result<Option<(ClusterAccess, Vec<Right>)>, ClusterError> {
         match &self.work {
             Work::Job(gate) => gate.rights().await.map(Some),
-            Work::Command(_) | Work::Http(_) | Work::Prometheus(_) => Ok(None),
+            Work::Command(_) | Work::Http(_) | Work::Prometheus(_) | Work::Manual(_) => Ok(None),
         }
     }
 
@@ -248,7 +281,7 @@ impl GateRunner {
     pub async fn probe(&self) -> Result<(), String> {
         match &self.work {
             Work::Command(_) => self.findable().map_err(|error| error.to_string()),
-            Work::Http(_) => Ok(()),
+            Work::Http(_) | Work::Manual(_) => Ok(()),
             Work::Job(gate) => gate.probe().await.map_err(|error| error.to_string()),
             Work::Prometheus(gate) => gate.probe().await,
         }

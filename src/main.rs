@@ -49,7 +49,9 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
     match &cli.command {
         Command::Deploy(args) => runs::deploy(common, args).await,
         Command::Rollback(args) => runs::rollback(common, args).await,
+        Command::Step(step) => runs::step(common, step).await,
         Command::Cancel(args) => runs::cancel(common, args).await,
+        Command::Approve(args) => runs::approve(common, args).await,
         Command::Resume(args) => runs::resume(common, args).await,
         Command::Reconcile(args) => runs::reconcile(common, args).await,
         Command::Queue(args) => queue::queue(common, args).await,

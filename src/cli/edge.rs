@@ -14,7 +14,7 @@ use crate::cluster::Clusters;
 use crate::config::{self, Config, ConfigErrors};
 use crate::exit::Exit;
 use crate::notify::{Notifier, NotifyError};
-use crate::queue::Ci;
+use crate::queue::{Asked, Ci, Spread, Word};
 use crate::render::Helmfile;
 use crate::repo::{self, Limits, Location, Repo, RepoError, Settings};
 use crate::report;
@@ -162,6 +162,8 @@ pub fn context(
         clusters: Clusters::new(Arc::new(variable)),
         lookup: Arc::new(variable),
         own: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("datapin")),
+        words: Arc::new(|asked| Box::pin(word(asked))),
+        spread: spread(),
         config: Arc::new(config),
     })
 }
@@ -315,6 +317,21 @@ fn ci() -> Option<Ci> {
         pipeline: format!("{host}:{project}:{pipeline}"),
         job: variable("CI_JOB_ID").unwrap_or_default(),
     })
+}
+
+/// This job, as a part of a run that is spread over several.
+fn spread() -> Option<Spread> {
+    Some(Spread {
+        host: variable("CI_SERVER_HOST").unwrap_or_else(|| "ci".to_owned()),
+        project: variable("CI_PROJECT_ID").unwrap_or_default(),
+        pipeline: variable("CI_PIPELINE_ID")?,
+        job: Some(variable("CI_JOB_ID")?),
+    })
+}
+
+/// What GitLab says of a pipeline or job.
+async fn word(asked: Asked) -> Word {
+    Word::Unknown(format!("this build cannot ask {}", asked.host))
 }
 
 /// How output looks here.

@@ -55,6 +55,11 @@ pub enum GateKind {
     KubernetesJob(KubernetesJob),
     /// Samples a query: every series has to satisfy a condition.
     Prometheus(Prometheus),
+    /// Waits for a person's word.
+    Manual {
+        /// Who is asked, in words for people.
+        who: Option<String>,
+    },
 }
 
 /// A Job in a cluster.

@@ -382,17 +382,3 @@ pub fn who_changed(repo: &Repo, branch: &str, tip: &CommitId, since: &CommitId, 
         Err(error) => format!("a commit up to {} ({error})", tip.short()),
     }
 }
-
-impl crate::queue::Ticket {
-    /// Notes how far a service is.
-    pub fn service(&mut self, environment: &str, service: &str, state: ServiceState, reason: &str) {
-        let services = self
-            .parts_mut()
-            .filter(|part| part.identity.name == environment)
-            .flat_map(|part| &mut part.services);
-        for record in services.filter(|record| record.name == service) {
-            record.state = state;
-            record.reason = reason.to_owned();
-        }
-    }
-}

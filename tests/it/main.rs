@@ -25,6 +25,7 @@ mod repo;
 mod report;
 mod run;
 mod scenarios;
+mod step;
 mod transport;
 mod values;
 mod world;

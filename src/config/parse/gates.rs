@@ -23,6 +23,7 @@ pub(super) fn kind(fields: &Fields) -> Option<GateKind> {
         }),
         "kubernetes-job" => job(fields).map(GateKind::KubernetesJob),
         "prometheus" => prometheus(fields).map(GateKind::Prometheus),
+        "manual" => Some(GateKind::Manual { who: fields.text("who") }),
         _ => None,
     }
 }

@@ -76,6 +76,11 @@ pub(super) static GATE: Keys = Keys::of(&[
             ],
             doc: "a query that has to satisfy a condition for some time",
         },
+        Kind {
+            name: "manual",
+            keys: &[Key::optional("who", Shape::Text(Form::Any), "who is asked, in words for people")],
+            doc: "a person's word: `datapin approve`, or a click on the manual job of the graph",
+        },
     ],
-    &["gitlab-pipeline", "manual"],
+    &["gitlab-pipeline"],
 );
