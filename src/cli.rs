@@ -132,9 +132,6 @@ pub enum Command {
     History(History),
     /// Checks the configuration and whether every pin resolves.
     Check(Check),
-    /// One run spread over several CI jobs, so that GitLab draws it as a graph.
-    #[command(subcommand)]
-    Step(Step),
     /// Writes a starting datapin.toml and creates the queue.
     Init(Init),
     /// Prints the JSON schema of datapin.toml.
@@ -249,6 +246,8 @@ pub enum Step {
         #[arg(env = "DATAPIN_PIPELINE")]
         pipeline: Option<String>,
     },
+    /// Prints the GitLab child pipeline that draws a pipeline: a job for each service, gate and record.
+    Graph(Graph),
 }
 
 /// Cancels a run.
@@ -401,15 +400,8 @@ pub struct History {
     pub queue: String,
 }
 
-/// One run spread over several CI jobs.
-#[derive(Debug, Subcommand)]
-pub enum Step {
-    /// Prints the GitLab child pipeline that draws a pipeline: a job for each service, gate and record.
-    Graph(Graph),
-}
-
 /// Prints the GitLab child pipeline of a pipeline.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Graph {
     /// Pipeline of datapin.toml.
     #[arg(env = "DATAPIN_PIPELINE")]

@@ -8,7 +8,7 @@ mod yaml;
 
 use std::time::Duration;
 
-use crate::config::{Config, Gate, Pipeline, Requirement, Stage};
+use crate::config::{Config, Gate, GateKind, Pipeline, Requirement, Stage};
 
 /// What a job needs beside the time that its step may take: waiting for a runner's image, git, the queue.
 const MARGIN: Duration = Duration::from_mins(10);
@@ -55,6 +55,8 @@ pub enum When {
     Success,
     /// A job of an earlier stage failed.
     Failure,
+    /// No job of an earlier stage failed and a person starts it; until then the stages after it wait.
+    Manual,
 }
 
 /// What a job leaves as artifacts.
@@ -193,12 +195,16 @@ fn free(stages: &[Column], title: String) -> String {
 fn check(stage: &Stage, gate: &Gate) -> Job {
     let environment = stage.environments.first().map_or("", String::as_str);
     let name = format!("{}:{}", gate.name, stage.environments.join("+"));
-    let limit = gate.timeout * (gate.retries + 1);
+    // the job of a manual gate is a person's yes: it waits for nobody
+    let (when, limit) = match gate.kind {
+        GateKind::Manual { .. } => (When::Manual, Duration::ZERO),
+        _ => (When::Success, gate.timeout * (gate.retries + 1)),
+    };
     let warns_with = match gate.requirement {
         Requirement::Required => None,
         Requirement::AllowedToFail => Some(21),
     };
-    Job { warns_with, ..job(name, &["gate", environment, &gate.name], limit) }
+    Job { when, warns_with, ..job(name, &["gate", environment, &gate.name], limit) }
 }
 
 /// On a failure everything goes back, newest stage first; else it is recorded. In one stage, so that a record that

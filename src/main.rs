@@ -49,6 +49,7 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
     match &cli.command {
         Command::Deploy(args) => runs::deploy(common, args).await,
         Command::Rollback(args) => runs::rollback(common, args).await,
+        Command::Step(Step::Graph(args)) => graph::graph(common, args),
         Command::Step(step) => runs::step(common, step).await,
         Command::Cancel(args) => runs::cancel(common, args).await,
         Command::Approve(args) => runs::approve(common, args).await,
@@ -60,7 +61,6 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
         Command::Status(args) => look::status(common, args).await,
         Command::History(args) => look::history(common, args).await,
         Command::Check(args) => look::check(common, args).await,
-        Command::Step(Step::Graph(args)) => graph::graph(common, args),
         Command::Init(args) => init::init(common, args).await,
         Command::Schema => {
             output::emit(&format!("{:#}\n", config::schema()));

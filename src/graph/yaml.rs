@@ -76,6 +76,7 @@ impl<'g> Node<'g> {
             when: match job.when {
                 When::Success => None,
                 When::Failure => Some("on_failure"),
+                When::Manual => Some("manual"),
             },
             warns_with: job.warns_with,
             timeout: format!("{} minutes", job.timeout.as_secs().div_ceil(60)),
