@@ -196,10 +196,9 @@ fn check(stage: &Stage, gate: &Gate) -> Job {
     let environment = stage.environments.first().map_or("", String::as_str);
     let name = format!("{}:{}", gate.name, stage.environments.join("+"));
     // the job of a manual gate is a person's yes: it waits for nobody
-    let (when, limit) = match gate.kind {
-        GateKind::Manual { .. } => (When::Manual, Duration::ZERO),
-        _ => (When::Success, gate.timeout * (gate.retries + 1)),
-    };
+    let manual = matches!(gate.kind, GateKind::Manual { .. });
+    let limit = if manual { Duration::ZERO } else { gate.timeout * (gate.retries + 1) };
+    let when = if manual { When::Manual } else { When::Success };
     let warns_with = match gate.requirement {
         Requirement::Required => None,
         Requirement::AllowedToFail => Some(21),

@@ -63,7 +63,7 @@ pub fn ticket(repository: &str, version: &str) -> Ticket {
         attempt: 1,
         notify: Announced::default(),
         cancel: None,
-            fault: None,
+        fault: None,
         times: Times { entered: Timestamp::now(), started: None, verified: None },
         unknown: Unknown::new(),
     }

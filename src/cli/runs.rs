@@ -194,7 +194,8 @@ pub async fn approve(common: &Common, args: &Approve) -> Result<Exit, CommandErr
             None => format!("the queue `{}` is empty: there is nothing to approve", store.branch()),
         }));
     };
-    let gate = run::people::approve(&stage.context, &store, ticket, args.gate.as_deref(), &args.reason).await?;
+    let gate =
+        run::people::approve(&stage.context, &store, ticket, args.gate.as_deref(), &args.reason).await?;
     emit(&format!("gate {gate} of run {} (#{}) is approved\n", ticket.run, ticket.number));
     stage.close().await;
     Ok(Exit::Ok)

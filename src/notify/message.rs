@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Announcement, Asked};
 use super::escape::{code, data, link, title};
+use super::{Announcement, Asked};
 use crate::event::{Finished, StageSummary, Summary};
 use crate::exit::Exit;
 use crate::queue::{Cause, CauseKind, Outcome, RunId};

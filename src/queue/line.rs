@@ -159,7 +159,9 @@ impl Watch {
         match (&ticket.lives, self.word(ticket), patience.step_idle) {
             (Lives::Process, _, _) => silent,
             (Lives::Pipeline(_), Some(Word::Finished(_)), _) => Duration::MAX,
-            (Lives::Pipeline(_), None | Some(Word::Unknown(_)), Some(limit)) if silent >= limit => Duration::MAX,
+            (Lives::Pipeline(_), None | Some(Word::Unknown(_)), Some(limit)) if silent >= limit => {
+                Duration::MAX
+            }
             (Lives::Pipeline(_), _, _) => Duration::ZERO,
         }
     }

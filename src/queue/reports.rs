@@ -154,9 +154,8 @@ impl Queue {
 impl Ticket {
     /// Index of the stage of an environment.
     pub fn stage_of(&self, environment: &str) -> Option<usize> {
-        let has = |stage: &StageRecord| {
-            stage.environments.iter().any(|part| part.identity.name == environment)
-        };
+        let has =
+            |stage: &StageRecord| stage.environments.iter().any(|part| part.identity.name == environment);
         self.stages.iter().position(has)
     }
 
@@ -186,7 +185,9 @@ impl Ticket {
                 StageStep::Sync if services.all(|service| service.state == ServiceState::Deployed) => {
                     State::Deploying { stage, step: StageStep::Gate }
                 }
-                StageStep::Gate if record.gates.iter().all(|gate| gate.verdict.is_some_and(Verdict::good)) => {
+                StageStep::Gate
+                    if record.gates.iter().all(|gate| gate.verdict.is_some_and(Verdict::good)) =>
+                {
                     State::Deploying { stage: stage + 1, step: StageStep::Pin }
                 }
                 StageStep::Pin | StageStep::Sync | StageStep::Gate => return,

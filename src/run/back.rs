@@ -16,8 +16,8 @@ use crate::agent::wait::Mode;
 use crate::event::{Level, What};
 use crate::plan::{self, Files, FilesError, Manner};
 use crate::queue::{
-    Action, Carried, Cause, CauseKind, EnvironmentPart, Fate, Freeze, Lives, Origin, Outcome, RunKind, ServiceState,
-    State, Ticket, Unknown, blocking,
+    Action, Carried, Cause, CauseKind, EnvironmentPart, Fate, Freeze, Lives, Origin, Outcome, RunKind,
+    ServiceState, State, Ticket, Unknown, blocking,
 };
 use crate::repo::CommitId;
 

@@ -141,7 +141,8 @@ impl Context {
 
     /// How often who waits for other people or jobs looks at the queue: a fiftieth of the shortest `ttl`.
     pub fn glance(&self) -> Duration {
-        let ttl = self.config.queues.values().map(|queue| queue.ttl).min().unwrap_or(Duration::from_secs(300));
+        let ttl =
+            self.config.queues.values().map(|queue| queue.ttl).min().unwrap_or(Duration::from_secs(300));
         (ttl / 50).clamp(Duration::from_millis(100), Duration::from_secs(6))
     }
 

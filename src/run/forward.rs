@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::driver::{Driver, Trouble};
-use super::journal::Pulse;
 use super::fence::{Group, Made, Make, Passed, pass};
+use super::journal::Pulse;
 use super::message;
 use super::sync::{self, Awaited, Ended, How};
 use crate::agent::wait::Mode;
 use crate::event::{Level, PinChange, What};
-use crate::notify::Announcement;
 use crate::gate::{Facts, GateEvent, GateRunner, Report, run_stage};
+use crate::notify::Announcement;
 use crate::plan::{self, Files, Wanted};
 use crate::queue::{Action, CauseKind, EnvironmentPart, RunKind, ServiceState, StageRecord, Ticket, Verdict};
 use crate::repo::CommitId;
@@ -193,7 +193,8 @@ impl Driver {
         for gate in gates {
             let Some((who, timeout)) = gate.asks() else { continue };
             let asked = crate::notify::Asked { gate: gate.name(), who, timeout, stage };
-            let announcement = Announcement::Asked { run: &ticket.run, number: ticket.number, summary: &summary, asked };
+            let announcement =
+                Announcement::Asked { run: &ticket.run, number: ticket.number, summary: &summary, asked };
             let text = format!(
                 "gate {} waits for a person{}: `datapin approve {} --gate {}`, no is `datapin cancel {}`; {timeout:?} at most",
                 gate.name(),
@@ -203,7 +204,9 @@ impl Driver {
                 ticket.number,
             );
             self.context.events.note(&ticket.run, Level::Info, text);
-            if let Err(error) = self.context.notifier.announce(&announcement, ticket.notify.thread.as_deref()).await {
+            if let Err(error) =
+                self.context.notifier.announce(&announcement, ticket.notify.thread.as_deref()).await
+            {
                 self.not_announced(&ticket, &error.to_string());
             }
         }

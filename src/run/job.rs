@@ -16,7 +16,7 @@ pub use enter::{InLine, enter};
 
 use crate::event::Level;
 use crate::exit::Exit;
-use crate::queue::{Cause, CauseKind, HistoryLine, Outcome, RunId, ServiceState, State, StageStep, Ticket};
+use crate::queue::{Cause, CauseKind, HistoryLine, Outcome, RunId, ServiceState, StageStep, State, Ticket};
 
 use super::RunError;
 use super::context::Context;
@@ -236,9 +236,10 @@ impl Ticket {
                 kind: CauseKind::Deployment,
                 text: format!("its pipeline went back before it was complete: {}", self.whereabouts()),
             },
-            (true, true) => {
-                Cause { kind: CauseKind::Cancelled, text: format!("{by} took it back before it was verified") }
-            }
+            (true, true) => Cause {
+                kind: CauseKind::Cancelled,
+                text: format!("{by} took it back before it was verified"),
+            },
         }
     }
 }

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::queue::{
-    Approval, ChangeError, Freeze, Lives, Outcome, Queue, Refusal, RunId, State, Store, StoreError, Ticket, Times, TreeError,
-    VerifiedSet, Wish, tree,
+    Approval, ChangeError, Freeze, Lives, Outcome, Queue, Refusal, RunId, State, Store, StoreError, Ticket,
+    Times, TreeError, VerifiedSet, Wish, tree,
 };
 
 /// Why a driver has to stop.

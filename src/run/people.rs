@@ -25,7 +25,8 @@ pub async fn approve(
         )));
     }
     let approval = Approval { by: context.actor.clone(), reason: reason.to_owned() };
-    let (about, subject) = (About::of(ticket), format!("#{}: {} approves {gate}", ticket.number, context.actor));
+    let (about, subject) =
+        (About::of(ticket), format!("#{}: {} approves {gate}", ticket.number, context.actor));
     store.change(&subject, |queue| queue.approve(&about, &gate, &approval)).await?;
     Ok(gate)
 }

@@ -16,8 +16,8 @@ use super::{RunError, carry_out, takeover};
 use crate::config::Queue as Settings;
 use crate::gate::GateRunner;
 use crate::queue::{
-    About, Cause, CauseKind, ChangeError, Force, GateReport, Lives, Origin, Outcome, Queue, RunId, State, Store,
-    Ticket, Watch,
+    About, Cause, CauseKind, ChangeError, Force, GateReport, Lives, Origin, Outcome, Queue, RunId, State,
+    Store, Ticket, Watch,
 };
 
 /// One thing that was mended, or could not be.
@@ -166,7 +166,9 @@ impl Round<'_> {
                 match timed_out {
                     Ok(true) => {
                         let seen = self.store.read().await?.queue;
-                        if let Some(ticket) = seen.tickets.get(&ticket.number).filter(|now| now.fault.is_some()) {
+                        if let Some(ticket) =
+                            seen.tickets.get(&ticket.number).filter(|now| now.fault.is_some())
+                        {
                             self.finish(ticket, done).await;
                         }
                     }
@@ -179,7 +181,12 @@ impl Round<'_> {
     }
 
     /// Whether the gate's time is over, which is written then.
-    async fn time_out(&self, ticket: &Ticket, gate: &GateRunner, timeout: Duration) -> Result<bool, RunError> {
+    async fn time_out(
+        &self,
+        ticket: &Ticket,
+        gate: &GateRunner,
+        timeout: Duration,
+    ) -> Result<bool, RunError> {
         let (about, now, name) = (About::of(ticket), Timestamp::now(), gate.name());
         let State::Deploying { stage, .. } = ticket.state else { return Ok(false) };
         let record = ticket.stages[stage].gates.iter().find(|record| record.name == name);
@@ -198,7 +205,9 @@ impl Round<'_> {
         let report = GateReport {
             stage,
             gate: name.to_owned(),
-            commits: parts.filter_map(|part| Some((part.identity.name.clone(), part.commit.clone()?))).collect(),
+            commits: parts
+                .filter_map(|part| Some((part.identity.name.clone(), part.commit.clone()?)))
+                .collect(),
             verdict: report.verdict,
             summary: report.summary,
             url: String::new(),

@@ -77,7 +77,8 @@ fn left(before: Option<&Ticket>, ticket: &Ticket, who: &str) -> Cause {
     match (&ticket.fault, before.map(|before| &before.lives)) {
         (Some(fault), _) => fault.clone(),
         (None, Some(Lives::Pipeline(spread))) => {
-            let text = format!("its pipeline {} on {} ended before the run did", spread.pipeline, spread.host);
+            let text =
+                format!("its pipeline {} on {} ended before the run did", spread.pipeline, spread.host);
             Cause { kind: CauseKind::Abandoned, text }
         }
         (None, Some(Lives::Process) | None) => abandoned(who),

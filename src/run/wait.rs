@@ -102,7 +102,6 @@ impl Line<'_> {
         patience(self.settings)
     }
 
-
     async fn enter(&self, place: Place) -> Result<Ticket, RunError> {
         let ticket = self.order.ticket(self.context);
         let (on_newer, at) = (self.order.on_newer, Timestamp::now());

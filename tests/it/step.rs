@@ -7,4 +7,3 @@ mod manual;
 mod pictures;
 mod retried;
 mod rules;
-

@@ -9,7 +9,8 @@ use crate::agent::wait::Mode;
 use crate::event::Level;
 use crate::exit::Exit;
 use crate::queue::{
-    Cause, CauseKind, ChangeError, Lives, Outcome, Refusal, ServiceReport, ServiceState, Spread, State, Ticket,
+    Cause, CauseKind, ChangeError, Lives, Outcome, Refusal, ServiceReport, ServiceState, Spread, State,
+    Ticket,
 };
 use crate::run::driver::{Driver, Trouble};
 use crate::run::{RunError, drive};

@@ -96,7 +96,8 @@ impl Job<'_> {
 
 fn spread(context: &Context) -> Result<Spread, RunError> {
     context.spread.clone().ok_or_else(|| {
-        let text = "`datapin step` runs in the jobs of a CI pipeline: CI_PIPELINE_ID and CI_JOB_ID are not set";
+        let text =
+            "`datapin step` runs in the jobs of a CI pipeline: CI_PIPELINE_ID and CI_JOB_ID are not set";
         RunError::Usage(text.to_owned())
     })
 }

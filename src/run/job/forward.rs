@@ -30,7 +30,11 @@ impl Job<'_> {
             Turn::Enough(ticket) => *ticket,
             Turn::Mine(driver) => match self.push(&driver, stage).await? {
                 Some(cause) => {
-                    return Ok(self.say(Level::Warning, format!("the run goes back: {}", cause.text), Exit::StepFailed));
+                    return Ok(self.say(
+                        Level::Warning,
+                        format!("the run goes back: {}", cause.text),
+                        Exit::StepFailed,
+                    ));
                 }
                 None => driver.journal.ticket(),
             },
@@ -162,7 +166,9 @@ impl Job<'_> {
     /// With another configuration than the run entered with nothing goes forward.
     pub(super) async fn other_configuration(&self) -> Result<Option<Exit>, RunError> {
         let ticket = &self.site.ticket;
-        if ticket.config == self.context.config.source.blob || !matches!(ticket.state, State::Deploying { .. }) {
+        if ticket.config == self.context.config.source.blob
+            || !matches!(ticket.state, State::Deploying { .. })
+        {
             return Ok(None);
         }
         let text = format!(

@@ -73,8 +73,15 @@ impl Job<'_> {
             .filter_map(|part| Some((part.identity.name.clone(), part.commit.clone()?)));
         let text = format!("gate {gate} {}: {summary}", verdict.word());
         let fault = (!verdict.good()).then(|| Cause { kind: CauseKind::Gate, text: text.clone() });
-        let report =
-            GateReport { stage, gate: gate.to_owned(), commits: commits.collect(), verdict, summary, url, fault };
+        let report = GateReport {
+            stage,
+            gate: gate.to_owned(),
+            commits: commits.collect(),
+            verdict,
+            summary,
+            url,
+            fault,
+        };
         let written = self.report(&text, |queue, about| queue.report_gate(about, &report)).await?;
         Ok(match written {
             true => self.say(if verdict.good() { Level::Info } else { Level::Warning }, text, exit(verdict)),

@@ -38,7 +38,9 @@ impl Job<'_> {
         loop {
             let seen = look(self.context, &self.site.store, self.site.settings.ttl).await?;
             let own = seen.tickets.get(&self.site.ticket.number);
-            let Some(ticket) = own.filter(|own| own.run == self.site.ticket.run) else { return Ok(Turn::Gone) };
+            let Some(ticket) = own.filter(|own| own.run == self.site.ticket.run) else {
+                return Ok(Turn::Gone);
+            };
             if enough(ticket) {
                 return Ok(Turn::Enough(Box::new(ticket.clone())));
             }
@@ -93,7 +95,9 @@ impl Job<'_> {
                 return true;
             }
             Word::Alive => format!("waits for {}", ticket.driver.who),
-            Word::Unknown(why) => format!("waits for {}; GitLab does not say of {asked}: {why}", ticket.driver.who),
+            Word::Unknown(why) => {
+                format!("waits for {}; GitLab does not say of {asked}: {why}", ticket.driver.who)
+            }
         };
         if other.told != text {
             self.context.events.note(&ticket.run, Level::Info, text.clone());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Job;
 use crate::agent::wait::Mode;
 use crate::queue::{
-    About, ChangeError, Queue, Refusal, ServiceReport, ServiceState, State, Ticket, Cause, CauseKind,
+    About, Cause, CauseKind, ChangeError, Queue, Refusal, ServiceReport, ServiceState, State, Ticket,
 };
 use crate::run::RunError;
 use crate::run::driver::Driver;
@@ -96,9 +96,9 @@ impl Job<'_> {
         let subject = format!("#{} {}: {subject}", about.number, self.site.ticket.title());
         match self.site.store.change(&subject, |queue| rule(queue, &about)).await {
             Ok(()) => Ok(true),
-            Err(ChangeError::Refusal(
-                Refusal::Stale | Refusal::Gone { .. } | Refusal::WrongState { .. },
-            )) => Ok(false),
+            Err(ChangeError::Refusal(Refusal::Stale | Refusal::Gone { .. } | Refusal::WrongState { .. })) => {
+                Ok(false)
+            }
             Err(error) => Err(error.into()),
         }
     }

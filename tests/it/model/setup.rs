@@ -191,7 +191,7 @@ fn ticket(
         attempt: 1,
         notify: Announced::default(),
         cancel: None,
-            fault: None,
+        fault: None,
         times: Times { entered: NOW, started: None, verified: None },
         unknown: Unknown::new(),
     }

@@ -230,7 +230,7 @@ fn ticket(number: u64, environments: &[&str], state: State) -> Ticket {
         attempt: 1,
         notify: Announced::default(),
         cancel: None,
-            fault: None,
+        fault: None,
         times: Times { entered: at("15:00:00"), started, verified: None },
         unknown: Unknown::default(),
     }

@@ -90,8 +90,7 @@ type Stage = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 const ALL: &[&str] = &["mds", "fbv", "kv", "remo"];
 const INT: &[Stage] = &[("int", ALL, &["int-test"])];
-const PREPROD: &[Stage] =
-    &[("abn", ALL, &["abn-test"]), ("lup", ALL, &["lup-test"]), ("prd", ALL, &[])];
+const PREPROD: &[Stage] = &[("abn", ALL, &["abn-test"]), ("lup", ALL, &["lup-test"]), ("prd", ALL, &[])];
 
 /// The jobs of a pipeline, with the colours that they got.
 pub struct Graph<'r> {
@@ -156,7 +155,8 @@ impl<'r> Graph<'r> {
             };
             self.failed |= colour == "red";
             let code = done.code.map_or("killed".to_owned(), |code| code.to_string());
-            let shown: Vec<&str> = job.iter().take(3).copied().filter(|word| !word.starts_with("20")).collect();
+            let shown: Vec<&str> =
+                job.iter().take(3).copied().filter(|word| !word.starts_with("20")).collect();
             writeln!(self.text, "{name:<18} {:<22} {colour} {code}", shown.join(" ")).unwrap();
             eprintln!("--- {} ended {code}\n{}{}", done.what, done.stdout, done.stderr);
         }

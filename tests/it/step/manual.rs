@@ -74,7 +74,13 @@ fn a_click_on_the_job_is_the_approval() {
     assert!(heard(&world).contains("waits for the timetable team"), "{}", heard(&world));
     world.datapin(&["approve", "--reason", "x"]).run().code(15).says("manual job");
     runner.step(&["record", "int"]).code(20);
-    runner.job(&["gate", "int", "go"]).0.env("DATAPIN_ACTOR", "berta").run().code(0).says("approved by berta");
+    runner
+        .job(&["gate", "int", "go"])
+        .0
+        .env("DATAPIN_ACTOR", "berta")
+        .run()
+        .code(0)
+        .says("approved by berta");
     let gates = world.queue().tickets[0]["stages"][0]["gates"].clone();
     assert_eq!(gates[1]["summary"], "approved by berta", "{gates:#}");
     runner.step(&["gate", "int", "int-test"]).code(0);
@@ -99,7 +105,11 @@ fn reconcile_times_out_what_nobody_answered() {
         world.queue().tickets.is_empty()
     });
     let line = world.last();
-    assert_eq!((&line["outcome"], &line["cause"]["kind"]), (&"rolled-back".into(), &"gate".into()), "{line:#}");
+    assert_eq!(
+        (&line["outcome"], &line["cause"]["kind"]),
+        (&"rolled-back".into(), &"gate".into()),
+        "{line:#}"
+    );
     assert!(line["cause"]["text"].to_string().contains("nobody approved"), "{line:#}");
     runner.step(&["gate", "int", "go"]).code(20).says("rolled back");
 }

@@ -105,7 +105,9 @@ fn after_the_end_every_step_says_so_and_writes_nothing_and_enter_begins_again() 
 #[test]
 fn a_step_before_its_time_writes_nothing() {
     let world = world();
-    [("int", OLD), ("preprod", OLD), ("int", NEW)].iter().for_each(|(name, version)| world.verified(name, version));
+    [("int", OLD), ("preprod", OLD), ("int", NEW)]
+        .iter()
+        .for_each(|(name, version)| world.verified(name, version));
     let runner = Runner::new(&world, "54");
     runner.step(&["deploy", "abn", "mds"]).code(20).says("step enter");
     runner.step(&["rollback", "abn", "mds"]).code(0);

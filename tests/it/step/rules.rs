@@ -88,7 +88,8 @@ fn a_result_is_written_once_and_about_what_was_watched() {
     queue.report_service(&about, &failed).unwrap();
     assert_eq!(queue.tickets[&1].fault.as_ref().unwrap().text, "int/kv: broken");
     assert_eq!(queue.report_service(&about, &service("kv", ServiceState::Deployed)), Err(Refusal::Stale));
-    let other = ServiceReport { commit: "b".repeat(40).parse().unwrap(), ..service("mds", ServiceState::Deployed) };
+    let other =
+        ServiceReport { commit: "b".repeat(40).parse().unwrap(), ..service("mds", ServiceState::Deployed) };
     assert_eq!(queue.report_service(&about, &other), Err(Refusal::Stale));
     let before = About { attempt: 1, ..about.clone() };
     assert_eq!(queue.report_service(&before, &service("mds", ServiceState::Deployed)), Err(Refusal::Stale));
