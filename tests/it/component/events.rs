@@ -1,6 +1,10 @@
 //! Which jobs there are for which event, and that GitLab's schema allows what is generated.
 
-use super::GitLab;
+use std::path::Path;
+use std::process::Command;
+
+use super::{GitLab, program};
+use crate::transport::git;
 use crate::world::{NEW, World};
 
 const TRIGGER: (&str, &str) = ("CI_PIPELINE_SOURCE", "trigger");
@@ -76,4 +80,35 @@ fn generated_pipelines_are_valid() {
             _ => {}
         }
     }
+}
+
+/// This project's own pipelines: they include the component of their commit.
+#[test]
+fn the_projects_own_pipelines_are_valid() {
+    let Some(program) = program() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::create_dir(dir.path().join("templates")).unwrap();
+    for file in [".gitlab-ci.yml", "templates/datapin.yml"] {
+        std::fs::copy(own.join(file), dir.path().join(file)).unwrap();
+    }
+    git(dir.path(), &["init", "--quiet", "--initial-branch=main"]);
+    git(dir.path(), &["remote", "add", "origin", "https://gitlab.example.com/data/datapin.git"]);
+    git(dir.path(), &["add", "--all"]);
+    git(dir.path(), &["commit", "--quiet", "--message", "As it is"]);
+    let list = |variable: &str| {
+        let mut command = Command::new("node");
+        command
+            .arg(&program)
+            .args(["--list-csv", "--no-color", "--variable", variable])
+            .current_dir(dir.path());
+        let done =
+            command.env("GCL_IGNORE_PREDEFINED_VARS", "CI_PIPELINE_SOURCE,CI_COMMIT_TAG").output().unwrap();
+        let text = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert!(done.status.success(), "{text}{}", String::from_utf8_lossy(&done.stderr));
+        let lines = text.lines().skip_while(|line| !line.starts_with("name;")).skip(1);
+        lines.filter_map(|line| Some(line.split(';').next()?.to_owned())).collect::<Vec<_>>()
+    };
+    assert_eq!(list("CI_PIPELINE_SOURCE=push"), ["test", "image"]);
+    assert_eq!(list("CI_COMMIT_TAG=0.1.0"), ["test", "image", "component"]);
 }
