@@ -109,6 +109,6 @@ fn the_projects_own_pipelines_are_valid() {
         let lines = text.lines().skip_while(|line| !line.starts_with("name;")).skip(1);
         lines.filter_map(|line| Some(line.split(';').next()?.to_owned())).collect::<Vec<_>>()
     };
-    assert_eq!(list("CI_PIPELINE_SOURCE=push"), ["test", "image"]);
-    assert_eq!(list("CI_COMMIT_TAG=0.1.0"), ["test", "image", "component"]);
+    assert_eq!(list("CI_PIPELINE_SOURCE=push"), ["test", "publish-image"]);
+    assert_eq!(list("CI_COMMIT_TAG=0.1.0"), ["test", "publish-image", "publish-component"]);
 }
