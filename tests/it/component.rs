@@ -183,7 +183,7 @@ impl Pipeline {
                 && let Some(name) = rest.iter().find(|word| !matches!(**word, "->") && !word.starts_with('['))
                 && *name != "downstream"
             {
-                found.push((name.trim_start_matches("pre_script").to_owned(), (*end).to_owned()));
+                found.push(((*name).to_owned(), (*end).to_owned()));
             }
         }
         found.sort();
