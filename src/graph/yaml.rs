@@ -56,7 +56,13 @@ impl Graph {
             file: source.name.replace(char::is_control, " "),
             blob: &source.blob,
             settings,
-            stages: self.stages.iter().map(|stage| stage.name.as_str()).collect(),
+            // GitLab has that one by itself
+            stages: self
+                .stages
+                .iter()
+                .map(|stage| stage.name.as_str())
+                .filter(|name| *name != ".pre")
+                .collect(),
             jobs: nodes,
         };
         environment.render_str(TEMPLATE, Serde(&page)).map_err(broken)

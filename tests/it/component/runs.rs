@@ -154,3 +154,18 @@ fn the_graph_is_cancelled() {
     world.datapin(&["resume", "--force"]).run().code(16);
     ended(&world, "rolled-back", OLD);
 }
+
+/// The picture of an allowed failure: the gate is orange, the run goes on to the end.
+#[test]
+fn a_gate_that_may_fail_is_a_warning() {
+    let world = world();
+    world.config(|text| text["gate"]["int-test"]["allow_failure"] = value(true));
+    let Some(gitlab) = GitLab::new(&world, &[]) else { return };
+    world.gate("int-test").fails();
+    let done = gitlab.pipeline(&trigger());
+    assert!(done.succeeded, "{}", done.output);
+    assert_eq!(ran(&done, "WARN"), ["int-test:int"], "{}", done.output);
+    assert_eq!(done.end("notify-success:int").as_deref(), Some("PASS"));
+    assert_eq!((done.end("rollback-int-kv"), done.end("notify-failure:int")), (None, None));
+    ended(&world, "verified", NEW);
+}
