@@ -16,8 +16,8 @@ use super::{RunError, adopt, carry_out, takeover};
 use crate::config::Queue as Settings;
 use crate::gate::GateRunner;
 use crate::queue::{
-    About, Cause, CauseKind, ChangeError, DatasetFile, Force, GateReport, Lives, Origin, Outcome, Queue, RunId,
-    State, Store, Ticket, Watch, Word,
+    About, Cause, CauseKind, ChangeError, DatasetFile, Force, GateReport, Lives, Origin, Outcome, Queue,
+    RunId, State, Store, Ticket, Watch, Word,
 };
 
 /// One thing that was mended, or could not be.
