@@ -1,0 +1,1 @@
+//! The client of GitLab's API against the stateful fake.
