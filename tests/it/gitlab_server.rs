@@ -83,9 +83,9 @@ impl GitLabServer {
         self.state().add_token(Grant::Access { user: user.to_owned(), role, scopes, expired: false })
     }
 
-    /// The token of a job; the job counts as running until its state says otherwise.
-    pub fn job_token(&self, project: u64, job: u64) -> String {
-        self.state().add_token(Grant::Job { project, job, user: "ada".to_owned() })
+    /// The token of a job of a project, which user `ada` started.
+    pub fn job_token(&self, project: u64) -> String {
+        self.state().add_token(Grant::Job { project, user: "ada".to_owned() })
     }
 
     /// Everything, to look at and to change. Whoever holds it holds up the server.
@@ -108,11 +108,6 @@ impl GitLabServer {
     /// `METHOD path` of every request so far.
     pub fn requests(&self) -> Vec<String> {
         self.state().requests.clone()
-    }
-
-    /// Waits until the state is as wanted, 20 s at most.
-    pub fn until(&self, what: &str, mut holds: impl FnMut(&State) -> bool) {
-        crate::transport::until(what, || holds(&self.state()));
     }
 }
 

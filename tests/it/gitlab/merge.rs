@@ -104,3 +104,14 @@ async fn a_note_is_updated_in_place_and_never_written_twice() {
     let own: Vec<&str> = notes.iter().filter(|n| n.author == "bot").map(|n| n.body.as_str()).collect();
     assert_eq!(own, ["<!-- datapin:check -->\ntwo"]);
 }
+
+#[tokio::test]
+async fn one_that_a_person_merged_meanwhile_is_merged() {
+    let server = GitLabServer::start();
+    let (id, gitlab) = project(&server);
+    let made = gitlab.merge_requests().create(&bump("bump")).await.unwrap();
+    server.state().merge_by_person(id, made.iid);
+    let sha = made.sha.as_deref().unwrap();
+    let accepted = gitlab.merge_requests().accept(made.iid, sha, When::Now).await.unwrap();
+    assert!(matches!(accepted, Accepted::Merged(_)), "{accepted:?}");
+}

@@ -77,7 +77,7 @@ async fn every_refusal_says_what_is_missing_and_none_tells_the_token() {
         assert!(text.contains(words), "{case}: {text}");
         assert!(text.contains("make a merge request") && !text.contains(&token), "{case}: {text}");
     }
-    let job = server.job_token(id, 1);
+    let job = server.job_token(id);
     let gitlab = with_job_token(&server, id, &job);
     let error = gitlab.merge_requests().create(&bump("x")).await.unwrap_err();
     assert_eq!(status_of(&error), 404);

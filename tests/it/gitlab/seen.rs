@@ -38,7 +38,7 @@ async fn a_status_that_is_so_already_is_no_error_and_a_busy_pipeline_is_asked_ag
 async fn deployments_are_made_found_and_finished_with_the_token_of_a_job() {
     let server = GitLabServer::start();
     let id = server.project("data/environments");
-    let token = server.job_token(id, 1);
+    let token = server.job_token(id);
     let gitlab = with_job_token(&server, id, &token);
     let deployments = gitlab.deployments();
     let new = NewDeployment {
@@ -65,7 +65,7 @@ async fn a_branch_that_is_protected_against_the_token_names_the_setting() {
     server.state().project(id).protected.insert("main".to_owned(), vec!["ada".to_owned()]);
     let Push::Denied { why } = gitlab.branch_protection("main").await.unwrap() else { panic!() };
     assert!(why.contains("Protected branches"), "{why}");
-    let job = server.job_token(id, 1);
+    let job = server.job_token(id);
     let unknown = with_job_token(&server, id, &job).branch_protection("main").await.unwrap();
     assert!(matches!(&unknown, Push::Unknown { why } if why.contains("CI_JOB_TOKEN cannot")), "{unknown:?}");
 }
@@ -80,6 +80,6 @@ async fn a_token_tells_whose_it_is_and_what_it_may() {
     assert_eq!(gitlab.token_facts().await.unwrap().unwrap().scopes, ["read_api"]);
     assert_eq!(gitlab.user_id("reader").await.unwrap(), Some(gitlab.user().await.unwrap().id));
     assert_eq!(gitlab.user_id("nobody").await.unwrap(), None);
-    let job = server.job_token(id, 1);
+    let job = server.job_token(id);
     assert_eq!(with_job_token(&server, id, &job).user().await.unwrap().username, "ada");
 }

@@ -41,7 +41,7 @@ async fn only_four_states_of_the_same_host_mean_finished() {
     let Word::Unknown { why } = gitlab.word("gitlab.other", path, Subject::Job(job)).await else { panic!() };
     assert!(why.contains("gitlab.other"), "{why}");
     assert_eq!(server.requests().len(), asked, "another host is not asked");
-    let token = server.job_token(id, job);
+    let token = server.job_token(id);
     let Word::Unknown { why } =
         with_job_token(&server, id, &token).word(server.host(), path, Subject::Job(job)).await
     else {

@@ -25,7 +25,7 @@ pub struct State {
 #[derive(Debug, Clone)]
 pub enum Grant {
     Access { user: String, role: Role, scopes: Vec<String>, expired: bool },
-    Job { project: u64, job: u64, user: String },
+    Job { project: u64, user: String },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
