@@ -16,6 +16,8 @@ mod demo;
 mod environments;
 mod faults;
 mod gate;
+mod gitlab;
+mod gitlab_server;
 mod graph;
 mod hostile;
 mod image;
