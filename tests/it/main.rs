@@ -15,6 +15,8 @@ mod demo;
 mod environments;
 mod faults;
 mod gate;
+mod gitlab;
+mod gitlab_server;
 mod hostile;
 mod kube_server;
 mod model;
