@@ -1,6 +1,7 @@
 //! Command line arguments. Every argument has an environment variable, so that a pipeline trigger can drive it.
 
 pub mod adopt;
+pub mod artifacts;
 pub mod edge;
 pub mod init;
 pub mod live;
@@ -8,6 +9,7 @@ pub mod look;
 pub mod merge_request;
 pub mod output;
 pub mod queue;
+pub mod report;
 pub mod runs;
 pub mod stage;
 
@@ -132,6 +134,8 @@ pub enum Command {
     Status(Status),
     /// Shows how runs ended.
     History(History),
+    /// Writes a run, or an environment's history, as one HTML file.
+    Report(Report),
     /// Checks the configuration and whether every pin resolves.
     Check(Check),
     /// Writes a starting datapin.toml and creates the queue.
@@ -167,6 +171,9 @@ pub struct Deploy {
     /// Prints the plan, and writes nothing.
     #[arg(long, env = "DATAPIN_DRY_RUN")]
     pub dry_run: bool,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Brings an environment back to a verified set.
@@ -190,6 +197,9 @@ pub struct Rollback {
     /// Cancels a run that is active there.
     #[arg(long)]
     pub cancel_running: bool,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Cancels a run.
@@ -218,6 +228,9 @@ pub struct Resume {
     /// Name of the queue in datapin.toml.
     #[arg(long, default_value = "default")]
     pub queue: String,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Finishes what others left.
@@ -226,6 +239,9 @@ pub struct Reconcile {
     /// Only this environment.
     #[arg(long, env = "DATAPIN_ENVIRONMENT")]
     pub environment: Option<String>,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Shows and changes the queue.
@@ -325,6 +341,29 @@ pub struct History {
     pub environment: Option<String>,
     /// How many.
     #[arg(long, short = 'n', default_value_t = 20)]
+    pub limit: usize,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+}
+
+/// Writes a run, or an environment's history, as a file.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Run id, its last six characters, or number; without it the last run of this CI pipeline, else the last one.
+    #[arg(env = "DATAPIN_RUN")]
+    pub run: Option<String>,
+    /// Writes the history of this environment instead: versions, lead time, failures and rollbacks.
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// The HTML file; without it datapin-report.html, and none where only other formats are asked for.
+    #[arg(long, env = "DATAPIN_REPORT", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Other formats.
+    #[command(flatten)]
+    pub files: artifacts::Files,
+    /// With --environment: how many runs, the newest first.
+    #[arg(long, short = 'n', default_value_t = 500)]
     pub limit: usize,
     /// Name of the queue in datapin.toml.
     #[arg(long, default_value = "default")]

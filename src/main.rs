@@ -4,7 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use datapin::cli::stage::CommandError;
-use datapin::cli::{Cli, Command, adopt, edge, init, look, merge_request, output, queue, runs};
+use datapin::cli::{
+    Cli, Command, adopt, edge, init, look, merge_request, output, queue, report as reports, runs,
+};
 use datapin::exit::Exit;
 use datapin::{config, demo, report};
 
@@ -59,6 +61,7 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
         Command::Allow(args) => queue::allow(common, args).await,
         Command::Status(args) => look::status(common, args).await,
         Command::History(args) => look::history(common, args).await,
+        Command::Report(args) => reports::report(common, args).await,
         Command::Check(args) => look::check(common, args).await,
         Command::Init(args) => init::init(common, args).await,
         Command::Schema => {

@@ -25,6 +25,7 @@ pub mod merge_request;
 pub mod message;
 pub mod order;
 pub mod outside;
+pub mod past;
 pub mod probe;
 pub mod proof;
 pub mod propose;

@@ -16,7 +16,7 @@ use crate::run::{self, Active, RollbackOrder, RunError};
 
 /// `datapin deploy`.
 pub async fn deploy(common: &Common, args: &Deploy) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::reporting(common, &args.artifacts)?;
     let done = deploy_on(&stage.context, common, args).await;
     stage.close().await;
     done
@@ -96,7 +96,7 @@ async fn dry_run(
 
 /// `datapin rollback`.
 pub async fn rollback(common: &Common, args: &Rollback) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::reporting(common, &args.artifacts)?;
     let order = RollbackOrder {
         environment: args.environment.clone(),
         dataset: args.dataset.clone(),
@@ -112,7 +112,7 @@ pub async fn rollback(common: &Common, args: &Rollback) -> Result<Exit, CommandE
 
 /// `datapin resume`.
 pub async fn resume(common: &Common, args: &Resume) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::reporting(common, &args.artifacts)?;
     let context = &stage.context;
     let done = match context.config.queue(&args.queue) {
         Ok(settings) => {
@@ -151,7 +151,7 @@ pub async fn cancel(common: &Common, args: &Cancel) -> Result<Exit, CommandError
 
 /// `datapin reconcile`.
 pub async fn reconcile(common: &Common, args: &Reconcile) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::reporting(common, &args.artifacts)?;
     let context = &stage.context;
     if let Some(name) = &args.environment {
         context.config.environment(name)?;

@@ -342,6 +342,11 @@ impl Ticket {
 
     /// File name in the queue's tree.
     pub fn file(&self) -> String {
-        format!("tickets/{:06}-{}.json", self.number, self.run)
+        ticket_file(self.number, &self.run)
     }
+}
+
+/// File name of a ticket in the queue's tree.
+pub fn ticket_file(number: u64, run: &RunId) -> String {
+    format!("tickets/{number:06}-{run}.json")
 }

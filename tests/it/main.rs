@@ -19,6 +19,7 @@ mod gitlab;
 mod gitlab_server;
 mod hostile;
 mod kube_server;
+mod mirror;
 mod model;
 mod notify;
 mod plan;

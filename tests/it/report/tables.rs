@@ -56,6 +56,33 @@ fn history() -> Vec<HistoryLine> {
     (50..).zip(outcomes()).map(|(number, outcome)| line(number, outcome)).collect()
 }
 
+/// Runs of some months, newest first: a version every other day, some of them taken back.
+pub fn months() -> Vec<HistoryLine> {
+    let begun: Timestamp = "2026-09-01T08:00:00Z".parse().unwrap();
+    let mut lines: Vec<HistoryLine> = (0..36)
+        .map(|day: u64| {
+            let outcome = match day {
+                7 | 19 | 31 => Outcome::RolledBack { cause: cause(CauseKind::Gate, "3 of 214 tests") },
+                20 => outcomes().swap_remove(2),
+                11 => Outcome::Withdrawn { by: "#57".to_owned() },
+                _ => Outcome::Verified,
+            };
+            let entered = begun + jiff::SignedDuration::from_hours(48 * i64::try_from(day).unwrap());
+            let wait = jiff::SignedDuration::from_secs(i64::try_from(day * 37 % 400).unwrap());
+            let work = jiff::SignedDuration::from_secs(i64::try_from(300 + day * 61 % 500).unwrap());
+            HistoryLine {
+                version: format!("2026.{:02}.{:02}-1", 9 + day / 15, 1 + day % 15 * 2),
+                entered,
+                started: Some(entered + wait),
+                finished: entered + wait + work,
+                ..line(100 + day, outcome)
+            }
+        })
+        .collect();
+    lines.reverse();
+    lines
+}
+
 #[test]
 fn history_is_a_table_and_json() {
     compare("tables/history.txt", &history_text(&history(), Color::Never));
