@@ -1,10 +1,12 @@
 //! Command line arguments. Every argument has an environment variable, so that a pipeline trigger can drive it.
 
+pub mod adopt;
 pub mod artifacts;
 pub mod edge;
 pub mod init;
 pub mod live;
 pub mod look;
+pub mod merge_request;
 pub mod output;
 pub mod queue;
 pub mod report;
@@ -106,6 +108,10 @@ pub enum Output {
 pub enum Command {
     /// Deploys a data version through a pipeline.
     Deploy(Deploy),
+    /// Waits for, gates and records what people committed.
+    Adopt(Adopt),
+    /// Opens a merge request that bumps the first stage of a pipeline, or brings it up to date.
+    Propose(Propose),
     /// Brings an environment back to a verified set.
     Rollback(Rollback),
     /// Cancels a run: it rolls back.
@@ -165,6 +171,47 @@ pub struct Deploy {
     /// Files about the run.
     #[command(flatten)]
     pub artifacts: artifacts::Artifacts,
+}
+
+/// Waits for, gates and records what people committed; run after a merge, on the target branch.
+#[derive(Debug, Args)]
+pub struct Adopt {
+    /// Newest commit, all 40 digits; without it the tip of the target branch.
+    #[arg(env = "CI_COMMIT_SHA")]
+    pub commit: Option<String>,
+    /// Commit before the oldest; without it, or all zeros: the first parent of COMMIT.
+    #[arg(long, env = "CI_COMMIT_BEFORE_SHA", value_name = "SHA")]
+    pub before: Option<String>,
+    /// Target branch; without it all that have the commit.
+    #[arg(long, env = "CI_COMMIT_BRANCH", value_name = "BRANCH")]
+    pub branch: Option<String>,
+    /// Pipeline that the version goes through; without it the one that `propose` named, else the only one that begins
+    /// with the environment, else that environment alone with all its gates.
+    #[arg(long, env = "DATAPIN_PIPELINE")]
+    pub pipeline: Option<String>,
+}
+
+/// Opens a merge request that bumps the first stage of a pipeline, or brings it up to date.
+#[derive(Debug, Args)]
+pub struct Propose {
+    /// Pipeline of datapin.toml.
+    #[arg(env = "DATAPIN_PIPELINE")]
+    pub pipeline: String,
+    /// Data version.
+    #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
+    pub version: String,
+    /// Label that it gets; may be given several times.
+    #[arg(long, env = "DATAPIN_LABEL", value_delimiter = ',')]
+    pub label: Vec<String>,
+    /// Login name of whom it is assigned to; may be given several times.
+    #[arg(long, env = "DATAPIN_ASSIGNEE", value_name = "NAME", value_delimiter = ',')]
+    pub assignee: Vec<String>,
+    /// Lets GitLab merge it once its checks pass.
+    #[arg(long, env = "DATAPIN_AUTO_MERGE")]
+    pub auto_merge: bool,
+    /// Prints the merge request, and writes nothing.
+    #[arg(long, env = "DATAPIN_DRY_RUN")]
+    pub dry_run: bool,
 }
 
 /// Brings an environment back to a verified set.
@@ -316,6 +363,38 @@ pub struct Check {
     /// Tries every agent and gate too, names the rights that are missing, and prints a role that grants them.
     #[arg(long)]
     pub live: bool,
+    /// The merge request of this pipeline.
+    #[command(flatten)]
+    pub request: CheckedRequest,
+    /// How long this job may take, in seconds: pipelines that may take longer are named.
+    #[arg(long, env = "CI_JOB_TIMEOUT", value_name = "SECONDS")]
+    pub job_timeout: Option<u64>,
+}
+
+/// A merge request that is checked; a merge request pipeline of GitLab says all of it.
+#[derive(Debug, Clone, Args)]
+pub struct CheckedRequest {
+    /// Number of a merge request: says what it would do, in a note on it too.
+    #[arg(long, env = "CI_MERGE_REQUEST_IID", value_name = "IID")]
+    pub merge_request: Option<u64>,
+    /// Commit that its branch began at.
+    #[arg(long, env = "CI_MERGE_REQUEST_DIFF_BASE_SHA", value_name = "SHA")]
+    pub base: Option<String>,
+    /// Its newest commit; without it the tip of its branch.
+    #[arg(long, env = "CI_COMMIT_SHA", value_name = "SHA")]
+    pub head: Option<String>,
+    /// Branch that it is merged into.
+    #[arg(long, env = "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", value_name = "BRANCH")]
+    pub target: Option<String>,
+    /// Its own branch.
+    #[arg(long, env = "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", value_name = "BRANCH")]
+    pub source: Option<String>,
+    /// Project of its own branch: another than --project is a fork.
+    #[arg(long, env = "CI_MERGE_REQUEST_SOURCE_PROJECT_ID", value_name = "ID")]
+    pub source_project: Option<String>,
+    /// Project that it is merged into.
+    #[arg(long, env = "CI_MERGE_REQUEST_PROJECT_ID", value_name = "ID")]
+    pub project: Option<String>,
 }
 
 /// Shows how runs ended.

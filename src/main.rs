@@ -4,7 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use datapin::cli::stage::CommandError;
-use datapin::cli::{Cli, Command, edge, init, look, output, queue, report as reports, runs};
+use datapin::cli::{
+    Cli, Command, adopt, edge, init, look, merge_request, output, queue, report as reports, runs,
+};
 use datapin::exit::Exit;
 use datapin::{config, demo, report};
 
@@ -48,6 +50,8 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
     let common = &cli.common;
     match &cli.command {
         Command::Deploy(args) => runs::deploy(common, args).await,
+        Command::Adopt(args) => adopt::adopt(common, args).await,
+        Command::Propose(args) => merge_request::propose(common, args).await,
         Command::Rollback(args) => runs::rollback(common, args).await,
         Command::Cancel(args) => runs::cancel(common, args).await,
         Command::Resume(args) => runs::resume(common, args).await,

@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use super::merge_request::{self, Judged};
 use super::output::emit;
 use super::stage::{CommandError, Stage};
 use super::{Check, Common, History, Output, Status, edge, live};
 use crate::exit::Exit;
 use crate::plan::{Files, FilesError, frozen, held};
 use crate::queue::{HistoryLine, Queue, Role, Seen, SetValue, blocking};
+use crate::render::Helmfile;
 use crate::repo::CommitId;
 use crate::report::{
     EnvironmentStatus, StatusView, VerifiedOn, history_json, history_text, status_json, status_text,
 };
 use crate::run::context::Context;
+use crate::run::limits::too_long;
 use crate::run::outside::OutsideError;
 use crate::run::probe::{Probes, probe};
 use crate::run::{RunError, outside};
@@ -199,32 +202,60 @@ pub async fn check(common: &Common, args: &Check) -> Result<Exit, CommandError> 
             problems.push(format!("queue `{name}`: {error}"));
         }
     }
+    if let Some(Err(error)) = context.helmfile.as_ref().map(Helmfile::findable) {
+        problems.push(error.to_string());
+    }
     let live = match args.live {
         true => Some(probe(context).await.map_err(|error| CommandError::Usage(error.to_string()))?),
         false => None,
     };
+    let seconds = args.job_timeout.map(std::time::Duration::from_secs);
+    let warnings = seconds.map(|job| too_long(&context.config, job)).unwrap_or_default();
+    let judged = merge_request::judged(context, &args.request).await;
     stage.close().await;
-    emit(&checked(common, good, &problems, live.as_ref()));
-    match live {
+    let judged = judged?;
+    let said =
+        Said { good, problems: &problems, warnings: &warnings, live: live.as_ref(), judged: judged.as_ref() };
+    emit(&checked(common, &said));
+    let live = live.as_ref().map_or(Exit::Ok, live::exit);
+    match judged {
         _ if !problems.is_empty() => Ok(Exit::Usage),
-        Some(live) => Ok(live::exit(&live)),
-        None => Ok(Exit::Ok),
+        Some(judged) if judged.verdict.exit != Exit::Ok => Ok(judged.verdict.exit),
+        Some(_) | None => Ok(live),
     }
 }
 
-fn checked(common: &Common, good: usize, problems: &[String], live: Option<&Probes>) -> String {
+/// What a check has to say.
+struct Said<'a> {
+    good: usize,
+    problems: &'a [String],
+    warnings: &'a [String],
+    live: Option<&'a Probes>,
+    judged: Option<&'a Judged>,
+}
+
+fn checked(common: &Common, said: &Said<'_>) -> String {
+    let Said { good, problems, warnings, live, judged } = said;
     match common.output {
         Output::Json => {
             let mut json = serde_json::json!({ "schema": 1, "resolved": good, "problems": problems });
+            if !warnings.is_empty() {
+                json["warnings"] = serde_json::json!(warnings);
+            }
             if let Some(live) = live {
                 json["live"] = live::json(live);
+            }
+            if let Some(judged) = judged {
+                json["merge_request"] = judged.json();
             }
             format!("{json:#}\n")
         }
         Output::Text => {
             let mut text: String = problems.iter().map(|problem| format!("error: {problem}\n")).collect();
+            text.extend(warnings.iter().map(|warning| format!("warning: {warning}\n")));
             text.push_str(&format!("{good} pins and settable values resolve, {} problems\n", problems.len()));
             text.push_str(&live.map(live::text).unwrap_or_default());
+            text.push_str(&judged.map(Judged::text).unwrap_or_default());
             text
         }
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::adopted::Adopted;
 use super::record::{EnvironmentPart, StageRecord};
 
 /// Fields of a newer build; kept as they are when a file is written again.
@@ -60,6 +61,9 @@ pub struct Ticket {
     /// Values of `--set`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set: Vec<Setting>,
+    /// What people had committed, where the run is about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopts: Option<Adopted>,
     /// Who asked for it.
     pub actor: String,
     /// The CI job, if there is one.

@@ -3,6 +3,8 @@
 //! libgit2 takes the boundary of a shallow repository for the first commit of the history. So parents are read
 //! from the commits' own text; a parent that isn't here is a reason to fetch deeper, never a root.
 
+mod line;
+
 use std::collections::{BinaryHeap, HashSet};
 
 use git2::{ErrorCode, Oid, Repository, Sort};

@@ -31,6 +31,7 @@ impl Driver {
         let frozen: Vec<&str> = freezes.iter().map(|(name, _)| name.as_str()).collect();
         let finished = finished(&ticket, &outcome, &frozen, Timestamp::now());
         self.announce_finish(&ticket, &finished).await;
+        self.comment(&ticket, &finished).await;
         let reached = matches!(outcome, Outcome::Restored | Outcome::RollbackFailed { .. });
         self.journal
             .finish(&outcome, &freezes, |queue| if reached { reject(queue, &ticket) } else { Ok(()) })

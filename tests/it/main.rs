@@ -1,6 +1,7 @@
 //! Everything that is tested through the library and the real binary, in one program.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
+mod adopt;
 mod agent;
 mod agents;
 mod badinput;
