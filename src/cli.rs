@@ -189,6 +189,9 @@ pub struct Adopt {
     /// with the environment, else that environment alone with all its gates.
     #[arg(long, env = "DATAPIN_PIPELINE")]
     pub pipeline: Option<String>,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Opens a merge request that bumps the first stage of a pipeline, or brings it up to date.

@@ -15,7 +15,7 @@ pub async fn adopt(common: &Common, args: &Adopt) -> Result<Exit, CommandError> 
         branch: args.branch.clone(),
         pipeline: args.pipeline.clone(),
     };
-    let stage = Stage::open(common)?;
+    let stage = Stage::reporting(common, &args.artifacts)?;
     let done = adopt::adopt(&stage.context, &asked).await;
     stage.close().await;
     let mut adoptions = done?;
