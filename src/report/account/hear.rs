@@ -59,6 +59,11 @@ impl Account {
                 self.know(&finished.summary);
                 self.ending = Some(finished.clone());
             }
+            What::Adopted { environments, commit, .. } => {
+                for name in environments {
+                    self.environment(name).commit = Some(commit.clone());
+                }
+            }
             What::Waiting(_) | What::TakingOver { .. } | What::Note { .. } => {}
         }
     }
