@@ -1,5 +1,5 @@
-//! A run as GitLab shows it: a commit status for each service and gate, deployments of environments, and a note on the
-//! merge request.
+//! A run as GitLab shows it: a commit status for each service and gate, and deployments of environments. What a merge
+//! request is told is up to [`crate::run::adopt`].
 //!
 //! It listens to the events like every other listener, and compares what GitLab should show with what it was told: it
 //! never fails a run, never holds one up, and says once of each kind what it may not do.
@@ -14,12 +14,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use crate::event::Event;
-use crate::gitlab::{
-    CommitStatus, DeploymentStatus, GitLab, GitLabError, MergeState, NewDeployment, StatusState,
-};
+use crate::gitlab::{CommitStatus, DeploymentStatus, GitLab, GitLabError, NewDeployment, StatusState};
 use crate::report::account::{Account, Accounts};
-use crate::report::link::Links;
-use crate::report::markdown::markdown;
 use deployments::Shown;
 use statuses::Wanted;
 
@@ -44,23 +40,10 @@ pub enum Place {
     Commits,
 }
 
-/// Which merge request gets a note.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoteOn {
-    /// None.
-    Nothing,
-    /// The one of this number.
-    Number(u64),
-    /// Those that brought this commit to its branch.
-    Commit(String),
-}
-
 /// Mirrors the runs of this process.
 pub struct Mirror {
     gitlab: GitLab,
     place: Place,
-    note: NoteOn,
-    links: Links,
     accounts: Accounts,
     statuses: HashMap<(String, String), StatusState>,
     deployments: HashMap<String, (u64, DeploymentStatus)>,
@@ -73,7 +56,6 @@ pub struct Mirror {
 struct Off {
     statuses: bool,
     deployments: bool,
-    notes: bool,
 }
 
 /// What is shown in GitLab.
@@ -81,7 +63,6 @@ struct Off {
 enum Kind {
     Statuses,
     Deployments,
-    Notes,
 }
 
 impl Kind {
@@ -89,14 +70,13 @@ impl Kind {
         match self {
             Kind::Statuses => "commit statuses",
             Kind::Deployments => "deployments",
-            Kind::Notes => "the note on the merge request",
         }
     }
 }
 
 impl Mirror {
     /// A mirror in the project of `gitlab`. The token of a CI job may only record deployments: that is said once, here.
-    pub fn new(gitlab: GitLab, place: Place, note: NoteOn, links: Links) -> Self {
+    pub fn new(gitlab: GitLab, place: Place) -> Self {
         let job = gitlab.has_job_token();
         if job {
             tracing::warn!(
@@ -107,12 +87,10 @@ impl Mirror {
         Self {
             gitlab,
             place,
-            note,
-            links,
             accounts: Accounts::default(),
             statuses: HashMap::new(),
             deployments: HashMap::new(),
-            off: Off { statuses: job, deployments: false, notes: job },
+            off: Off { statuses: job, deployments: false },
             rest_until: None,
         }
     }
@@ -136,7 +114,6 @@ impl Mirror {
         }
         self.rest_until = None;
         self.show().await;
-        self.comment().await;
     }
 
     async fn show(&mut self) {
@@ -218,34 +195,6 @@ impl Mirror {
         if status != shown.status {
             self.gitlab.deployments().update(id, shown.status).await?;
             self.deployments.insert(shown.key.clone(), (id, shown.status));
-        }
-        Ok(())
-    }
-
-    /// One note a pipeline, with another text for the next try.
-    async fn comment(&mut self) {
-        let Some(own) = self.accounts.all().first().filter(|own| own.is_over() && !self.off.notes) else {
-            return;
-        };
-        let pipeline = own.summary.as_ref().map_or("run", |about| about.pipeline.as_str());
-        let (name, body) = (format!("outcome/{pipeline}"), markdown(std::slice::from_ref(own), &self.links));
-        if let Err(error) = self.write_notes(&name, &body).await {
-            self.off.notes = self.give_up(Kind::Notes, &error);
-        }
-    }
-
-    async fn write_notes(&self, name: &str, body: &str) -> Result<(), GitLabError> {
-        let requests = self.gitlab.merge_requests();
-        let numbers = match &self.note {
-            NoteOn::Nothing => Vec::new(),
-            NoteOn::Number(number) => vec![*number],
-            NoteOn::Commit(sha) => {
-                let all = requests.of_commit(sha).await?;
-                all.iter().filter(|one| one.state == MergeState::Merged).map(|one| one.iid).collect()
-            }
-        };
-        for number in numbers {
-            requests.upsert_note(number, name, body).await?;
         }
         Ok(())
     }

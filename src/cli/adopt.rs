@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::artifacts::Artifacts;
 use super::output::emit;
 use super::stage::{CommandError, Stage};
 use super::{Common, Output};
@@ -25,6 +26,9 @@ pub struct Adopt {
     /// with the environment, else that environment alone with all its gates.
     #[arg(long, env = "DATAPIN_PIPELINE")]
     pub pipeline: Option<String>,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: Artifacts,
 }
 
 /// `datapin adopt`.
@@ -35,7 +39,7 @@ pub async fn adopt(common: &Common, args: &Adopt) -> Result<Exit, CommandError> 
         branch: args.branch.clone(),
         pipeline: args.pipeline.clone(),
     };
-    let stage = Stage::open(common)?;
+    let stage = Stage::reporting(common, &args.artifacts)?;
     let done = adopt::adopt(&stage.context, &asked).await;
     stage.close().await;
     let mut adoptions = done?;

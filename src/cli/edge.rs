@@ -14,13 +14,12 @@ use crate::cluster::Clusters;
 use crate::config::{self, Config, ConfigErrors};
 use crate::exit::Exit;
 use crate::gitlab::{self, GitLab, SettingsError, Subject};
-use crate::mirror::{Mirror, NoteOn, Place};
+use crate::mirror::{Mirror, Place};
 use crate::notify::{Notifier, NotifyError};
 use crate::queue::{Asked, Ci, Part, Spread, Word};
 use crate::render::Helmfile;
 use crate::repo::{self, Limits, Location, Repo, RepoError, Settings};
 use crate::report;
-use crate::report::link::Links;
 use crate::run::context::{Asking, Context, Events, Signals};
 
 /// Name of the configuration.
@@ -323,18 +322,9 @@ fn ci() -> Option<Ci> {
     })
 }
 
-/// Which merge request gets a note about the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoteFor {
-    /// The one whose pipeline this job is in, if it is in one.
-    Pipeline,
-    /// The one that brought the commit of this job's pipeline to its branch.
-    Merged,
-}
-
 /// What shows the runs of this process in GitLab; `None` where no project of it is named, or it cannot be used, which is
 /// said.
-pub fn mirror(context: &Context, note: NoteFor) -> Option<Mirror> {
+pub fn mirror(context: &Context) -> Option<Mirror> {
     let gitlab = match &context.gitlab {
         Ok(gitlab) => gitlab.clone(),
         Err(error) => {
@@ -354,14 +344,7 @@ pub fn mirror(context: &Context, note: NoteFor) -> Option<Mirror> {
         }
         _ => Place::Commits,
     };
-    let number = variable("CI_MERGE_REQUEST_IID").and_then(|number| number.parse().ok());
-    let note = match (same, number, note) {
-        (false, _, _) => NoteOn::Nothing,
-        (true, Some(number), _) => NoteOn::Number(number),
-        (true, None, NoteFor::Pipeline) => NoteOn::Nothing,
-        (true, None, NoteFor::Merged) => variable("CI_COMMIT_SHA").map_or(NoteOn::Nothing, NoteOn::Commit),
-    };
-    let mirror = Mirror::new(gitlab, place, note, Links::of(context.target.location()));
+    let mirror = Mirror::new(gitlab, place);
     // named on purpose, or the job's own: then it is known which repository it is
     let path = variable("CI_PROJECT_PATH").unwrap_or_default();
     let elsewhere = same

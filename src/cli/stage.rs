@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::Common;
 use super::artifacts::Artifacts;
-use super::edge::{self, EdgeError, NoteFor};
+use super::edge::{self, EdgeError};
 use crate::config::SetError;
 use crate::event::Event;
 use crate::exit::Exit;
@@ -115,18 +115,9 @@ impl Stage {
     /// The same for a command that drives whole runs: GitLab shows them, and files are written about them when the stage
     /// is closed, whatever became of them.
     pub fn reporting(common: &Common, artifacts: &Artifacts) -> Result<Self, CommandError> {
-        Self::shown(common, artifacts, NoteFor::Pipeline)
-    }
-
-    /// The same for a run that a merge request asked for: that gets a note.
-    pub fn adopting(common: &Common, artifacts: &Artifacts) -> Result<Self, CommandError> {
-        Self::shown(common, artifacts, NoteFor::Merged)
-    }
-
-    fn shown(common: &Common, artifacts: &Artifacts, note: NoteFor) -> Result<Self, CommandError> {
         let (count, signals) = Signals::new();
         let mut stage = Self::with(common, signals, artifacts)?.hearing(count);
-        stage.mirror = edge::mirror(&stage.context, note).map(|mirror| {
+        stage.mirror = edge::mirror(&stage.context).map(|mirror| {
             let (ear, from) = mpsc::unbounded_channel();
             stage.ears.lock().unwrap_or_else(PoisonError::into_inner).push(ear);
             tokio::spawn(mirror.listen(from))

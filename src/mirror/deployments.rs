@@ -16,8 +16,10 @@ pub(super) struct Shown {
     pub status: DeploymentStatus,
 }
 
+/// GitLab wants to know the branch: of an adopted commit it is known once the commit is watched.
 pub(super) fn wanted(account: &Account) -> Vec<Shown> {
-    account.environments().flat_map(|environment| of(environment, account)).collect()
+    let known = account.environments().filter(|environment| !environment.branch.is_empty());
+    known.flat_map(|environment| of(environment, account)).collect()
 }
 
 fn of(environment: &EnvironmentAccount, account: &Account) -> Vec<Shown> {

@@ -3,8 +3,7 @@
 mod server;
 
 use datapin::gitlab::{Bounds, GitLab, Settings, Token};
-use datapin::mirror::{Mirror, NoteOn, Place};
-use datapin::report::link::Links;
+use datapin::mirror::{Mirror, Place};
 use tokio::sync::mpsc;
 
 use crate::report::pictures;
@@ -31,10 +30,10 @@ fn pipeline() -> Place {
 }
 
 /// Lets a mirror hear a run, event by event, and waits until it has shown everything.
-fn mirrored(server: &Server, place: Place, note: NoteOn, script: &Script) {
+fn mirrored(server: &Server, place: Place, script: &Script) {
     let gitlab = gitlab(server, Token::Access(TOKEN.to_owned().into()));
     let (ear, from) = mpsc::unbounded_channel();
-    let mirror = Mirror::new(gitlab, place, note, Links::default());
+    let mirror = Mirror::new(gitlab, place);
     script.events.iter().for_each(|event| ear.send(event.clone()).unwrap());
     drop(ear);
     tokio::runtime::Runtime::new().unwrap().block_on(mirror.listen(from));
@@ -54,7 +53,7 @@ fn status(server: &Server, sha: &str, name: &str) -> String {
 #[test]
 fn every_service_and_gate_has_a_status_in_the_pipeline() {
     let server = Server::start();
-    mirrored(&server, pipeline(), NoteOn::Nothing, &picture("int-deploy-failed-rollback-failed"));
+    mirrored(&server, pipeline(), &picture("int-deploy-failed-rollback-failed"));
     for (name, state) in [
         ("int/mds", "success"),
         ("int/fbv", "failed"),
@@ -75,7 +74,7 @@ fn every_service_and_gate_has_a_status_in_the_pipeline() {
 #[test]
 fn a_gate_that_may_fail_is_a_success_that_says_so() {
     let server = Server::start();
-    mirrored(&server, pipeline(), NoteOn::Nothing, &picture("preprod-gate-allowed-to-fail"));
+    mirrored(&server, pipeline(), &picture("preprod-gate-allowed-to-fail"));
     assert_eq!(status(&server, SHA, "lup/gate load-lup"), "success");
     assert!(server.state().parameters["lup/gate load-lup"]["description"].contains("allowed to"));
 }
@@ -83,7 +82,7 @@ fn a_gate_that_may_fail_is_a_success_that_says_so() {
 #[test]
 fn outside_of_a_pipeline_statuses_are_on_the_runs_own_commits() {
     let server = Server::start();
-    mirrored(&server, Place::Commits, NoteOn::Nothing, &picture("int-success"));
+    mirrored(&server, Place::Commits, &picture("int-success"));
     assert_eq!(status(&server, PIN, "int/mds"), "success");
     assert!(!server.state().parameters["int/mds"].contains_key("pipeline_id"));
 }
@@ -91,7 +90,7 @@ fn outside_of_a_pipeline_statuses_are_on_the_runs_own_commits() {
 #[test]
 fn a_rollback_is_a_deployment_of_its_own() {
     let server = Server::start();
-    mirrored(&server, pipeline(), NoteOn::Nothing, &picture("int-gate-failed-rollback"));
+    mirrored(&server, pipeline(), &picture("int-gate-failed-rollback"));
     let state = server.state();
     let told: Vec<(&str, &str, Vec<&str>)> = state
         .deployments
@@ -100,18 +99,6 @@ fn a_rollback_is_a_deployment_of_its_own() {
         .collect();
     let (pin, back) = (vec!["running", "failed"], vec!["running", "success"]);
     assert_eq!(told, [("int", "1a2b3c4d", pin), ("int", "9f8e7d6c", back)]);
-}
-
-#[test]
-fn a_merge_request_has_one_note_that_is_updated() {
-    let server = Server::start();
-    let note = || NoteOn::Commit(SHA.to_owned());
-    mirrored(&server, pipeline(), note(), &picture("int-gate-failed-rollback"));
-    assert!(server.state().notes[0].contains("rolled back"));
-    mirrored(&server, pipeline(), note(), &picture("int-success"));
-    let state = server.state();
-    assert_eq!(state.notes.len(), 1);
-    assert!(state.notes[0].contains("✅ int timetable 2026.11.23-1: verified"), "{}", state.notes[0]);
 }
 
 /// The job of a pipeline in the project of the server.

@@ -90,7 +90,7 @@ fn label(stage: &StageAccount, environment: &EnvironmentAccount, service: &Servi
 fn back_title(account: &Account) -> &'static str {
     match account.only_back() {
         true => "Rollback",
-        false => "Rollback or record",
+        false => "Rollback, record",
     }
 }
 
@@ -118,8 +118,7 @@ fn end(account: &Account) -> Node {
         return Node::plain("not finished", Shade::Run, String::new(), String::new());
     };
     let why = finished.outcome.reason().unwrap_or_default();
-    let took = words::elapsed(finished.seconds);
-    Node::plain(finished.outcome.word(), outcome(finished), took, line(&why))
+    Node::plain(finished.outcome.word(), outcome(finished), String::new(), line(&why))
 }
 
 /// How an outcome looks: a run that did what was asked is good, one that has to be looked at is bad.

@@ -1,4 +1,4 @@
-//! The part of GitLab that shows runs: statuses and deployments that only move as GitLab's own do, and notes.
+//! The part of GitLab that shows runs: statuses and deployments that only move as GitLab's own do.
 //!
 //! Small and for these tests only; what merge requests and pipelines need is elsewhere.
 
@@ -28,8 +28,6 @@ pub struct State {
     /// The last parameters of each status.
     pub parameters: BTreeMap<String, BTreeMap<String, String>>,
     pub deployments: Vec<Deployment>,
-    /// Bodies of the notes of merge request 7.
-    pub notes: Vec<String>,
     /// Refused and good ones.
     pub requests: Vec<String>,
     /// Answers everything with 500.
@@ -155,21 +153,6 @@ impl State {
             ("PUT", ["projects", "7", "deployments", id]) => self.redeploy(id, &request.get("status")),
             _ if job => denied,
             ("POST", ["projects", "7", "statuses", sha]) => self.status(sha, request),
-            ("GET", ["user"]) => (200, json!({ "id": 1, "username": "bot" })),
-            ("GET", ["projects", "7", "repository", "commits", _, "merge_requests"]) => (200, merged()),
-            ("GET", ["projects", "7", "merge_requests", "7", "notes"]) => {
-                let notes = self.notes.iter().zip(1..);
-                (200, notes.map(|(body, id)| note(id, body)).collect())
-            }
-            ("POST", ["projects", "7", "merge_requests", "7", "notes"]) => {
-                self.notes.push(request.get("body"));
-                (201, note(self.notes.len(), &request.get("body")))
-            }
-            ("PUT", ["projects", "7", "merge_requests", "7", "notes", id]) => {
-                let id: usize = id.parse().unwrap();
-                self.notes[id - 1] = request.get("body");
-                (200, note(id, &request.get("body")))
-            }
             _ => denied,
         }
     }
@@ -229,16 +212,4 @@ fn moved(states: &mut Vec<String>, to: &str) -> Result<(), (u16, Value)> {
 
 fn deployment(id: usize, of: &Deployment) -> Value {
     json!({ "id": id, "sha": of.sha, "ref": of.branch, "status": of.states.last() })
-}
-
-fn note(id: usize, body: &str) -> Value {
-    json!({ "id": id, "body": body, "author": { "id": 1, "username": "bot" }, "system": false })
-}
-
-fn merged() -> Value {
-    json!([{
-        "iid": 7, "state": "merged", "title": "Bump", "description": null, "source_branch": "datapin/int",
-        "target_branch": "main", "source_project_id": 7, "target_project_id": 7, "sha": null,
-        "merge_commit_sha": null, "web_url": "https://gitlab.example/x/-/merge_requests/7",
-    }])
 }

@@ -254,7 +254,7 @@ pub fn wide() -> Script {
 #[test]
 fn twelve_services_are_taken_back_in_the_graph() {
     let page = page(&wide());
-    let (_, back) = page.split_once("Rollback or record</h3>").unwrap();
+    let (_, back) = page.split_once("Rollback, record</h3>").unwrap();
     let (back, _) = back.split_once("</ul>").unwrap();
     assert_eq!(back.matches("<li class=\"node good\"").count(), 12);
     assert_eq!(back.matches("<span class=\"label\">record ").count(), 3);
