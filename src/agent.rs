@@ -226,22 +226,24 @@ impl Agent {
             Agent::ArgoCd(agent) => agent.ready(wants).await,
             Agent::Flux(agent) => agent.ready(wants).await,
             Agent::Workload { agent, .. } => {
-                let all = wants.iter().map(|want| agent.ready(&want.question, "default", Need::Itself));
+                let all = wants.iter().map(|want| agent.ready(&want.question, None, Need::Itself));
                 futures_util::future::join_all(all).await.into_iter().flatten().collect()
             }
         }
     }
 
     /// How the cluster is reached, and the rights that are needed in it to wait for these services, by cluster.
-    pub fn rights(&self, wants: &[Want]) -> Vec<(config::ClusterAccess, Vec<Right>)> {
+    pub async fn rights(&self, wants: &[Want]) -> Vec<(config::ClusterAccess, Vec<Right>)> {
         match self {
             Agent::Command(_) => Vec::new(),
-            Agent::ArgoCd(agent) => agent.rights(wants),
-            Agent::Flux(agent) => agent.rights(wants),
+            Agent::ArgoCd(agent) => agent.rights(wants).await,
+            Agent::Flux(agent) => agent.rights(wants).await,
             Agent::Workload { agent, .. } => {
-                let of =
-                    |want: &Want| agent.rights(&want.question.service, &want.question.dataset, "default");
-                vec![(agent.access().clone(), wants.iter().flat_map(of).collect())]
+                let mut rights = Vec::new();
+                for want in wants {
+                    rights.extend(agent.rights(&want.question, None).await);
+                }
+                vec![(agent.access().clone(), rights)]
             }
         }
     }

@@ -1,13 +1,21 @@
 //! Command line arguments. Every argument has an environment variable, so that a pipeline trigger can drive it.
 
+pub mod adopt;
+pub mod artifacts;
 pub mod edge;
+pub mod graph;
 pub mod init;
 pub mod live;
 pub mod look;
+pub mod merge_request;
 pub mod output;
 pub mod queue;
+pub mod report;
 pub mod runs;
 pub mod stage;
+
+pub use adopt::Adopt;
+pub use merge_request::{CheckedRequest, Propose};
 
 use std::path::PathBuf;
 
@@ -105,6 +113,10 @@ pub enum Output {
 pub enum Command {
     /// Deploys a data version through a pipeline.
     Deploy(Deploy),
+    /// Waits for, gates and records what people committed.
+    Adopt(Adopt),
+    /// Opens a merge request that bumps the first stage of a pipeline, or brings it up to date.
+    Propose(Propose),
     /// Brings an environment back to a verified set.
     Rollback(Rollback),
     /// One job of a run that is spread over the jobs of a CI pipeline.
@@ -129,6 +141,8 @@ pub enum Command {
     Status(Status),
     /// Shows how runs ended.
     History(History),
+    /// Writes a run, or an environment's history, as one HTML file.
+    Report(Report),
     /// Checks the configuration and whether every pin resolves.
     Check(Check),
     /// Writes a starting datapin.toml and creates the queue.
@@ -164,6 +178,9 @@ pub struct Deploy {
     /// Prints the plan, and writes nothing.
     #[arg(long, env = "DATAPIN_DRY_RUN")]
     pub dry_run: bool,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Brings an environment back to a verified set.
@@ -187,6 +204,9 @@ pub struct Rollback {
     /// Cancels a run that is active there.
     #[arg(long)]
     pub cancel_running: bool,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// One job of a run that is spread over the jobs of a CI pipeline.
@@ -245,6 +265,8 @@ pub enum Step {
         #[arg(env = "DATAPIN_PIPELINE")]
         pipeline: Option<String>,
     },
+    /// Prints the GitLab child pipeline that draws a pipeline: a job for each service, gate and record.
+    Graph(Graph),
 }
 
 /// Cancels a run.
@@ -290,6 +312,9 @@ pub struct Resume {
     /// Name of the queue in datapin.toml.
     #[arg(long, default_value = "default")]
     pub queue: String,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Finishes what others left.
@@ -298,6 +323,9 @@ pub struct Reconcile {
     /// Only this environment.
     #[arg(long, env = "DATAPIN_ENVIRONMENT")]
     pub environment: Option<String>,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Shows and changes the queue.
@@ -381,6 +409,12 @@ pub struct Check {
     /// Tries every agent and gate too, names the rights that are missing, and prints a role that grants them.
     #[arg(long)]
     pub live: bool,
+    /// The merge request of this pipeline.
+    #[command(flatten)]
+    pub request: CheckedRequest,
+    /// How long this job may take, in seconds: pipelines that may take longer are named.
+    #[arg(long, env = "CI_JOB_TIMEOUT", value_name = "SECONDS")]
+    pub job_timeout: Option<u64>,
 }
 
 /// Shows how runs ended.
@@ -395,6 +429,52 @@ pub struct History {
     /// Name of the queue in datapin.toml.
     #[arg(long, default_value = "default")]
     pub queue: String,
+}
+
+/// Writes a run, or an environment's history, as a file.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Run id, its last six characters, or number; without it the last run of this CI pipeline, else the last one.
+    #[arg(env = "DATAPIN_RUN")]
+    pub run: Option<String>,
+    /// Writes the history of this environment instead: versions, lead time, failures and rollbacks.
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// The HTML file; without it datapin-report.html, and none where only other formats are asked for.
+    #[arg(long, env = "DATAPIN_REPORT", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Other formats.
+    #[command(flatten)]
+    pub files: artifacts::Files,
+    /// With --environment: how many runs, the newest first.
+    #[arg(long, short = 'n', default_value_t = 500)]
+    pub limit: usize,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+}
+
+/// Prints the GitLab child pipeline of a pipeline.
+#[derive(Debug, Clone, Args)]
+pub struct Graph {
+    /// Pipeline of datapin.toml.
+    #[arg(env = "DATAPIN_PIPELINE")]
+    pub pipeline: String,
+    /// Data version; without it the jobs are told by DATAPIN_VERSION.
+    #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
+    pub version: Option<String>,
+    /// Changes a settable value in the same commit.
+    #[arg(long = "set", env = "DATAPIN_SET", value_name = "SERVICE:PATH=VALUE", value_delimiter = ';')]
+    pub set: Vec<String>,
+    /// Image of the jobs.
+    #[arg(long, env = "DATAPIN_IMAGE")]
+    pub image: Option<String>,
+    /// Tag of the runners; may be repeated.
+    #[arg(long = "tag", env = "DATAPIN_TAGS", value_name = "TAG", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// File of the repository with settings that all jobs need, such as `default: id_tokens:`.
+    #[arg(long, env = "DATAPIN_INCLUDE", value_name = "FILE")]
+    pub include: Option<String>,
 }
 
 /// Writes a starting configuration and creates the queue.

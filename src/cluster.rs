@@ -11,6 +11,7 @@ mod eks;
 mod error;
 mod kind;
 mod labels;
+pub mod object;
 mod rights;
 mod watch;
 
@@ -28,7 +29,7 @@ pub use error::ClusterError;
 pub use kind::{Kind, Prune};
 pub use labels::{BadLabels, Labels};
 pub use rights::{Permission, Right, role};
-pub use watch::{Seen, Selected, Watched, Way};
+pub use watch::{Seen, Selected, Watched, WatchedOne, Way};
 
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -3,6 +3,7 @@
 //! The rules are pure functions in [`rules`] and [`line`]: they know neither git nor a clock.
 //! [`store`] applies them to the branch, one commit each.
 
+pub mod adopted;
 pub mod environment;
 pub mod history;
 pub mod intent;
@@ -17,6 +18,7 @@ pub mod ticket;
 pub mod tree;
 pub mod word;
 
+pub use adopted::*;
 pub use environment::*;
 pub use history::*;
 pub use intent::*;

@@ -9,6 +9,7 @@
 //! stopped: [`step::step`] says what comes next, [`driver::Driver`] does it, [`fence::pass`] is the one way to
 //! push to a target branch.
 
+pub mod adopt;
 pub mod back;
 pub mod begin;
 pub mod close;
@@ -19,12 +20,17 @@ pub mod fence;
 pub mod forward;
 pub mod job;
 pub mod journal;
+pub mod limits;
+pub mod markup;
+pub mod merge_request;
 pub mod message;
 pub mod order;
 pub mod outside;
+pub mod past;
 pub mod people;
 pub mod probe;
 pub mod proof;
+pub mod propose;
 pub mod ready;
 pub mod reconcile;
 pub mod resume;

@@ -79,6 +79,14 @@ fn name(number: usize) -> String {
     format!("s{number:04}-int")
 }
 
+/// When the sync of a revision ended, and when it was compared after that.
+fn times(revision: &str) -> [&'static str; 2] {
+    match revision == old() {
+        true => ["2026-11-24T10:00:00Z", "2026-11-24T10:00:05Z"],
+        false => ["2026-11-24T10:01:00Z", "2026-11-24T10:01:05Z"],
+    }
+}
+
 /// An Application with 20 resources and ten syncs behind it: 10 kB and more, as they are.
 fn application(number: usize, revision: &str, health: &str) -> Value {
     let source =
@@ -92,6 +100,7 @@ fn application(number: usize, revision: &str, health: &str) -> Value {
         json!({ "group": "apps", "version": "v1", "kind": "Deployment", "namespace": "apps", "status": "Synced",
             "name": format!("{}-{n}", name(number)), "message": "configured", "hookPhase": "Running" })
     };
+    let [finished, compared] = times(revision);
     let list = |of: &dyn Fn(usize) -> Value, most: usize| (0..most).map(of).collect::<Vec<_>>();
     json!({
         "metadata": { "name": name(number), "uid": format!("uid-{number}"),
@@ -102,11 +111,11 @@ fn application(number: usize, revision: &str, health: &str) -> Value {
         "status": {
             "sync": { "status": "Synced", "revision": revision, "comparedTo": { "source": source } },
             "health": { "status": health },
-            "reconciledAt": "2026-11-24T10:00:00Z",
+            "reconciledAt": compared,
             "resources": list(&resource, 20),
             "history": list(&history, 10),
             "operationState": { "phase": "Succeeded", "message": "successfully synced",
-                "startedAt": "2026-11-24T10:00:00Z", "finishedAt": "2026-11-24T10:00:01Z",
+                "startedAt": finished, "finishedAt": finished,
                 "operation": { "sync": { "revision": revision } },
                 "syncResult": { "revision": revision, "source": source, "resources": list(&applied, 20) } },
         },

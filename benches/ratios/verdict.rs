@@ -37,8 +37,16 @@ fn tell(table: &mut Table, what: &str, rival: &str, ours: &[f64], theirs: &[f64]
     table.tell(&format!("{what}: `{rival}`"), &format!("{took:.0} ms (at most {worst:.0})"));
 }
 
+/// A world whose rollout takes two seconds: one pod that turns ready after them.
+fn world(name: &str) -> World {
+    let world = World::plain(name, &[SERVICE]);
+    let file = World::file_of(SERVICE);
+    world.push(&[(&file, "replicas: 2", "replicas: 1"), (&file, "ready-delay: 3s", "ready-delay: 2s")]);
+    world
+}
+
 fn argocd(rounds: usize) -> (Vec<f64>, Vec<f64>) {
-    let world = World::plain("bench-argocd", &[SERVICE]);
+    let world = world("bench-argocd");
     world.under_argocd();
     world.configure(&world.argocd(), |text| text);
     let name = world.application(SERVICE);
@@ -74,7 +82,7 @@ fn app_wait(name: &str) -> Command {
 }
 
 fn workload(rounds: usize) -> (Vec<f64>, Vec<f64>) {
-    let world = World::plain("bench-workload", &[SERVICE]);
+    let world = world("bench-workload");
     world.under_flux_every("1s");
     world.configure(&world.workload(), |text| text);
     let fields = "{.metadata.generation} {.status.observedGeneration} {.spec.replicas} {.status.replicas} \
@@ -151,10 +159,12 @@ fn run_race(
     while healthy.is_none() || ours.is_none() || theirs.is_none() {
         let lines = std::fs::read_to_string(&seen).unwrap();
         let now = Instant::now();
-        if other.is_none() && lines.lines().any(marks.moving) {
+        // health from before the rollout is none
+        let mut moved = lines.lines().skip_while(|line| !(marks.moving)(line)).peekable();
+        if other.is_none() && moved.peek().is_some() {
             other = Some(Spawned::new(&mut rival(), &said));
         }
-        if healthy.is_none() && lines.lines().any(marks.healthy) {
+        if healthy.is_none() && moved.any(marks.healthy) {
             healthy = Some(now);
         }
         if ours.is_none() && bot.said().contains(&format!("int/{SERVICE} deployed")) {

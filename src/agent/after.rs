@@ -24,7 +24,7 @@ pub struct AfterSync {
 
 impl AfterSync {
     /// The workloads that `agents` name for a service.
-    pub fn new(agents: &[WorkloadAgent], question: &Question, namespace: &str) -> Self {
+    pub fn new(agents: &[WorkloadAgent], question: &Question, namespace: Option<&str>) -> Self {
         let followings = agents.iter().map(|agent| agent.follow(question, namespace)).collect();
         Self { followings, since: None, looking: false }
     }

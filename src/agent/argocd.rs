@@ -7,6 +7,7 @@ pub mod ready;
 pub mod rest;
 mod source;
 pub mod verdict;
+pub mod window;
 
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use crate::cluster::Right;
 use crate::config::{self, ArgoReach, ClusterAccess};
 
 pub use follow::Following;
+use follow::Waits;
 
 /// The agent: the templates of its configuration and where it looks.
 #[derive(Debug, Clone)]
@@ -101,9 +103,9 @@ impl ArgoCdAgent {
             requested: None,
             ended: None,
             seen: Seen::default(),
-            last: None,
             after: None,
             notice: None,
+            waits: Waits::default(),
         }
     }
 
@@ -133,13 +135,13 @@ impl ArgoCdAgent {
         let mut findings = ready::ready(&app, &expected);
         let namespace = namespace(&app);
         for workload in &self.after {
-            findings.extend(workload.ready(&want.question, &namespace, Need::AfterSync).await);
+            findings.extend(workload.ready(&want.question, Some(&namespace), Need::AfterSync).await);
         }
         findings
     }
 
     /// What has to be allowed, by cluster.
-    pub fn rights(&self, wants: &[Want]) -> Vec<(ClusterAccess, Vec<Right>)> {
+    pub async fn rights(&self, wants: &[Want]) -> Vec<(ClusterAccess, Vec<Right>)> {
         let mut rights = Vec::new();
         if let ArgoReach::Cluster(access) = &self.settings.reach {
             let mut own = Vec::new();
@@ -151,10 +153,23 @@ impl ArgoCdAgent {
             rights.push((access.clone(), own));
         }
         for workload in &self.after {
-            let of = |want: &Want| workload.rights(&want.question.service, &want.question.dataset, "default");
-            rights.push((workload.access().clone(), wants.iter().flat_map(of).collect()));
+            let mut all = Vec::new();
+            for want in wants {
+                let namespace = match workload.names_namespace() {
+                    true => None,
+                    false => self.destination(&want.question).await,
+                };
+                all.extend(workload.rights(&want.question, namespace.as_deref()).await);
+            }
+            rights.push((workload.access().clone(), all));
         }
         rights
+    }
+
+    /// Namespace that a service's Application deploys to, as far as it can be read.
+    async fn destination(&self, question: &Question) -> Option<String> {
+        let app = self.source(question).now().await.ok().flatten()?;
+        Some(namespace(&app))
     }
 }
 

@@ -1,11 +1,10 @@
 //! Why a service is not up: the pod that shows it, the last lines of its log, and what the cluster says of it.
 
 use super::kinds::{self, REPLICA_SET};
-use super::live;
 use super::workload::object::{Pod, Workload};
 use super::workload::trouble::{self, Trouble};
 use super::workload::verdict::Facts;
-use crate::cluster::{Cluster, ClusterError, Happening, Kind, LogsOf, Stream};
+use crate::cluster::{Cluster, ClusterError, Happening, Kind, LogsOf, Stream, object};
 
 /// Lines of a container's log.
 const LINES: u32 = 12;
@@ -51,19 +50,19 @@ pub async fn of(cluster: &Cluster, suspects: &[Suspect]) -> Cause {
 async fn of_workload(cluster: &Cluster, suspect: &Suspect) -> Result<Option<Cause>, ClusterError> {
     let namespace = &suspect.namespace;
     let object = cluster.get(suspect.kind, namespace, &suspect.name).await?;
-    let mut workload: Workload = live::parsed(&object).unwrap_or_default();
+    let mut workload: Workload = object::parsed(&object).unwrap_or_default();
     workload.kind = suspect.kind.kind.to_owned();
     let pods: Vec<Pod> = cluster
         .list(Kind::POD, namespace, &workload.pod_labels())
         .await?
         .iter()
-        .filter_map(|object| live::parsed(object).ok())
+        .filter_map(|object| object::parsed(object).ok())
         .collect();
     let sets = match suspect.kind == kinds::DEPLOYMENT {
         true => cluster.list(REPLICA_SET, namespace, &workload.pod_labels()).await?,
         false => Vec::new(),
     };
-    let sets: Vec<Workload> = sets.iter().filter_map(|object| live::parsed(object).ok()).collect();
+    let sets: Vec<Workload> = sets.iter().filter_map(|object| object::parsed(object).ok()).collect();
     let facts = Facts { workload: &workload, sets: &sets, pods: &pods };
     let Some(trouble) = trouble::worst(&facts.newest()) else {
         return Ok(without_pod(cluster, suspect, &workload).await);

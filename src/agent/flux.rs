@@ -84,7 +84,7 @@ impl FluxAgent {
             agent: self.clone(),
             source: None,
             asking: Asking::new(&self.wait, question),
-            after: AfterSync::new(&self.after, question, "default"),
+            after: AfterSync::new(&self.after, question, None),
             notice: None,
         }
     }
@@ -136,13 +136,13 @@ impl FluxAgent {
             findings.push(Finding::Warning(format!("{} does not exist yet", missing.title())));
         }
         for workload in &self.after {
-            findings.extend(workload.ready(&want.question, "default", Need::AfterSync).await);
+            findings.extend(workload.ready(&want.question, None, Need::AfterSync).await);
         }
         Ok(findings)
     }
 
     /// What has to be allowed, by cluster.
-    pub fn rights(&self, wants: &[Want]) -> Vec<(ClusterAccess, Vec<Right>)> {
+    pub async fn rights(&self, wants: &[Want]) -> Vec<(ClusterAccess, Vec<Right>)> {
         let mut own: Vec<Right> = Vec::new();
         for want in wants {
             let spot = self.kustomization(&want.question);
@@ -156,8 +156,11 @@ impl FluxAgent {
         }
         let mut rights = vec![(self.settings.access.clone(), own)];
         for workload in &self.after {
-            let of = |want: &Want| workload.rights(&want.question.service, &want.question.dataset, "default");
-            rights.push((workload.access().clone(), wants.iter().flat_map(of).collect()));
+            let mut all = Vec::new();
+            for want in wants {
+                all.extend(workload.rights(&want.question, None).await);
+            }
+            rights.push((workload.access().clone(), all));
         }
         rights
     }

@@ -7,8 +7,6 @@ use super::{Agent, CommandAgent, Observation, ObservationError, Question, argocd
 
 /// How long a cause is looked for.
 const CAUSE: Duration = Duration::from_secs(10);
-/// Namespace of workloads that name none.
-const NAMESPACE: &str = "default";
 
 /// One service that somebody waits for.
 #[derive(Debug)]
@@ -32,7 +30,7 @@ impl Following {
             Agent::Command(agent) => How::Command(agent.clone()),
             Agent::ArgoCd(agent) => How::ArgoCd(Box::new(agent.follow(&question))),
             Agent::Flux(agent) => How::Flux(Box::new(agent.follow(&question))),
-            Agent::Workload { agent, .. } => How::Workload(Box::new(agent.follow(&question, NAMESPACE))),
+            Agent::Workload { agent, .. } => How::Workload(Box::new(agent.follow(&question, None))),
         };
         Self { interval: agent.interval(), question, how }
     }

@@ -2,6 +2,9 @@
 
 use crate::cluster::Kind;
 
+/// Argo CD's projects.
+pub const APP_PROJECT: Kind =
+    Kind { group: "argoproj.io", version: "v1alpha1", kind: "AppProject", plural: "appprojects" };
 /// Argo CD's Applications.
 pub const APPLICATION: Kind =
     Kind { group: "argoproj.io", version: "v1alpha1", kind: "Application", plural: "applications" };

@@ -1,5 +1,7 @@
 //! One object of a shared watch, for somebody who waits for it.
 
+mod prune;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ObservationError;
-use crate::cluster::{Cluster, Kind, Labels, Prune, Seen, Selected, Watched};
+use crate::cluster::{Cluster, Kind, Labels, Seen, Selected, Watched, WatchedOne, object};
 
 /// How long the first answer of a watch is waited for.
 const FIRST: Duration = Duration::from_secs(15);
@@ -15,7 +17,7 @@ const FIRST: Duration = Duration::from_secs(15);
 /// An object that is watched.
 #[derive(Debug, Clone)]
 pub struct Live {
-    watched: Watched,
+    watched: WatchedOne,
     kind: Kind,
     name: String,
     last: Last,
@@ -32,7 +34,7 @@ enum Last {
 impl Live {
     /// The object of that name.
     pub fn new(cluster: &Cluster, kind: Kind, namespace: &str, name: &str) -> Self {
-        let watched = cluster.watch(kind, namespace, prune(kind));
+        let watched = cluster.watch(kind, namespace, prune::of(kind)).one(name);
         Self { watched, kind, name: name.to_owned(), last: Last::Nothing }
     }
 
@@ -41,11 +43,13 @@ impl Live {
     /// # Errors
     /// It can't be told now.
     pub async fn now<T: DeserializeOwned>(&mut self) -> Result<Option<T>, ObservationError> {
-        let seen = first(&mut self.watched, |watched| match watched.get(&self.name) {
-            Seen::Pending => None,
-            seen => Some(seen),
-        });
-        let seen = seen.await.unwrap_or(Seen::Pending);
+        let begun = tokio::time::Instant::now();
+        let mut seen = self.watched.get();
+        while matches!(seen, Seen::Pending)
+            && tokio::time::timeout_at(begun + FIRST, self.watched.changed()).await.is_ok()
+        {
+            seen = self.watched.get();
+        }
         self.last = Last::of(&seen);
         match seen {
             Seen::Object(object) => read(self.kind, &self.name, &object).map(Some),
@@ -58,7 +62,7 @@ impl Live {
     /// Returns when the object is another than it last was.
     pub async fn changed(&mut self) {
         loop {
-            let now = Last::of(&self.watched.get(&self.name));
+            let now = Last::of(&self.watched.get());
             if !self.last.is(&now) {
                 return;
             }
@@ -103,7 +107,7 @@ pub struct Group {
 impl Group {
     /// The objects of a kind in a namespace.
     pub fn new(cluster: &Cluster, kind: Kind, namespace: &str) -> Self {
-        Self { watched: cluster.watch(kind, namespace, prune(kind)), kind }
+        Self { watched: cluster.watch(kind, namespace, prune::of(kind)), kind }
     }
 
     /// Those with these labels. Waits for the first answer.
@@ -151,76 +155,8 @@ async fn first<T>(watched: &mut Watched, mut look: impl FnMut(&Watched) -> Optio
 
 /// An object as the type that knows the parts which matter.
 pub fn read<T: DeserializeOwned>(kind: Kind, name: &str, object: &Value) -> Result<T, ObservationError> {
-    parsed(object).map_err(|error| ObservationError::Object {
+    object::parsed(object).map_err(|error| ObservationError::Object {
         object: format!("{} {name}", kind.kind).trim_end().to_owned(),
         reason: error.to_string(),
     })
-}
-
-/// The same without a name; a `null` is as good as nothing.
-///
-/// # Errors
-/// A field has another type than it should.
-pub fn parsed<T: DeserializeOwned>(object: &Value) -> Result<T, serde_json::Error> {
-    T::deserialize(object).or_else(|_| {
-        let mut object = object.clone();
-        drop_nulls(&mut object);
-        T::deserialize(&object)
-    })
-}
-
-fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|_, value| !value.is_null());
-            fields.values_mut().for_each(drop_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// Drops what nobody looks at, so that a thousand objects stay small.
-fn prune(kind: Kind) -> Prune {
-    match kind.kind {
-        "Application" => prune_application,
-        "Pod" => prune_pod,
-        "Deployment" | "StatefulSet" | "DaemonSet" => prune_workload,
-        "ReplicaSet" => prune_set,
-        _ => |_| {},
-    }
-}
-
-fn prune_application(object: &mut Value) {
-    if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
-        status.remove("history");
-        status.remove("summary");
-    }
-}
-
-fn prune_pod(object: &mut Value) {
-    object.get_mut("spec").map(prune_containers);
-}
-
-fn prune_workload(object: &mut Value) {
-    object.pointer_mut("/spec/template/spec").map(prune_containers);
-}
-
-fn prune_set(object: &mut Value) {
-    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.remove("template");
-    }
-}
-
-/// Of a pod's spec: the names of its containers and their environment.
-fn prune_containers(spec: &mut Value) {
-    if let Some(spec) = spec.as_object_mut() {
-        spec.retain(|key, _| key == "containers");
-    }
-    let containers = spec.get_mut("containers").and_then(Value::as_array_mut);
-    for container in containers.into_iter().flatten() {
-        if let Some(container) = container.as_object_mut() {
-            container.retain(|key, _| matches!(key.as_str(), "name" | "env"));
-        }
-    }
 }

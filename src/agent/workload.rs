@@ -50,8 +50,9 @@ impl WorkloadAgent {
         Self { settings: settings.clone(), surroundings, access }
     }
 
-    /// The workloads of one service. `namespace` is the default.
-    pub fn follow(&self, question: &Question, namespace: &str) -> Following {
+    /// The workloads of one service. `namespace` is meant where the agent names none; without it, that of the
+    /// context.
+    pub fn follow(&self, question: &Question, namespace: Option<&str>) -> Following {
         Following {
             which: self.which(&question.service, &question.dataset),
             namespace: self.namespace(&question.service, &question.dataset, namespace),
@@ -83,10 +84,15 @@ impl WorkloadAgent {
         }
     }
 
-    /// Their namespace.
-    pub fn namespace(&self, service: &str, dataset: &str, default: &str) -> String {
+    /// Their namespace; `None` where neither the agent nor `default` names one: then it is that of the context.
+    pub fn namespace(&self, service: &str, dataset: &str, default: Option<&str>) -> Option<String> {
         let own = self.settings.namespace.as_deref().map(|template| self.filled(template, service, dataset));
-        own.unwrap_or_else(|| default.to_owned())
+        own.or_else(|| default.map(str::to_owned))
+    }
+
+    /// Whether the agent names a namespace itself.
+    pub fn names_namespace(&self) -> bool {
+        self.settings.namespace.is_some()
     }
 
     fn proof(&self) -> Option<Proof> {
@@ -96,9 +102,14 @@ impl WorkloadAgent {
         })
     }
 
-    /// What has to be allowed for one service.
-    pub fn rights(&self, service: &str, dataset: &str, namespace: &str) -> Vec<Right> {
-        let namespace = self.namespace(service, dataset, namespace);
+    /// What has to be allowed for one service; `namespace` as in [`WorkloadAgent::follow`].
+    pub async fn rights(&self, question: &Question, namespace: Option<&str>) -> Vec<Right> {
+        let (service, dataset) = (&question.service, &question.dataset);
+        let namespace = match self.namespace(service, dataset, namespace) {
+            Some(namespace) => namespace,
+            // whoever cannot be asked for its rights says so itself
+            None => self.cluster().await.map_or_else(|_| "default".to_owned(), |cluster| cluster.namespace()),
+        };
         let kinds = match self.which(service, dataset) {
             Which::Named(kind, _) => vec![kind],
             Which::Labelled(_) => WORKLOADS.to_vec(),
@@ -124,7 +135,7 @@ impl WorkloadAgent {
     }
 
     /// What stands in the way of waiting for the workloads of a service.
-    pub async fn ready(&self, question: &Question, namespace: &str, need: Need) -> Vec<Finding> {
+    pub async fn ready(&self, question: &Question, namespace: Option<&str>, need: Need) -> Vec<Finding> {
         let mut following = self.follow(question, namespace);
         match following.workloads().await {
             Ok(found) => ready(&following.describe(), &found, following.proof.as_ref(), need),
@@ -147,7 +158,8 @@ enum Wakes {
 pub struct Following {
     agent: WorkloadAgent,
     which: Which,
-    namespace: String,
+    /// `None` until the cluster is known, whose context names it.
+    namespace: Option<String>,
     proof: Option<Proof>,
     wanted: Vec<String>,
     begun: Instant,
@@ -222,9 +234,9 @@ impl Following {
         Ok(found)
     }
 
-    async fn watch(&self) -> Result<Watches, ObservationError> {
+    async fn watch(&mut self) -> Result<Watches, ObservationError> {
         let cluster = self.agent.cluster().await?;
-        let namespace = &self.namespace;
+        let namespace = &*self.namespace.get_or_insert_with(|| cluster.namespace());
         let (named, labelled) = match &self.which {
             Which::Named(kind, name) => {
                 (Some((*kind, Live::new(&cluster, *kind, namespace, name))), Vec::new())
@@ -290,8 +302,9 @@ impl Following {
     /// Log lines and events of the pod that is in trouble.
     pub async fn cause(&mut self) -> Cause {
         let Ok(cluster) = self.agent.cluster().await else { return Cause::default() };
+        let namespace = self.namespace.clone().unwrap_or_else(|| cluster.namespace());
         if let Some(trouble) = &self.trouble {
-            let log = cause::evidence(&cluster, &self.namespace, trouble).await;
+            let log = cause::evidence(&cluster, &namespace, trouble).await;
             return Cause { reason: String::new(), log };
         }
         let workloads = self.workloads().await.unwrap_or_default();
@@ -299,7 +312,7 @@ impl Following {
             .iter()
             .filter_map(|workload| {
                 let (kind, name) = (super::kinds::workload(&workload.kind)?, workload.metadata.name.clone());
-                Some(cause::Suspect { kind, namespace: self.namespace.clone(), name })
+                Some(cause::Suspect { kind, namespace: namespace.clone(), name })
             })
             .collect();
         cause::of(&cluster, &suspects).await
@@ -307,11 +320,13 @@ impl Following {
 
     /// What is looked for, in words.
     fn describe(&self) -> String {
-        match &self.which {
-            Which::Named(kind, name) => format!("{} {name} in namespace {}", kind.kind, self.namespace),
-            Which::Labelled(labels) => {
-                format!("a workload with labels {labels} in namespace {}", self.namespace)
-            }
+        let what = match &self.which {
+            Which::Named(kind, name) => format!("{} {name}", kind.kind),
+            Which::Labelled(labels) => format!("a workload with labels {labels}"),
+        };
+        match &self.namespace {
+            Some(namespace) => format!("{what} in namespace {namespace}"),
+            None => what,
         }
     }
 }

@@ -14,11 +14,13 @@ use crate::cluster::Clusters;
 use crate::config::{self, Config, ConfigErrors};
 use crate::exit::Exit;
 use crate::gitlab::{self, GitLab, SettingsError, Subject};
+use crate::mirror::{Mirror, NoteOn, Place};
 use crate::notify::{Notifier, NotifyError};
 use crate::queue::{Asked, Ci, Part, Spread, Word};
 use crate::render::Helmfile;
 use crate::repo::{self, Limits, Location, Repo, RepoError, Settings};
 use crate::report;
+use crate::report::link::Links;
 use crate::run::context::{Asking, Context, Events, Signals};
 
 /// Name of the configuration.
@@ -319,6 +321,53 @@ fn ci() -> Option<Ci> {
         pipeline: format!("{host}:{project}:{pipeline}"),
         job: variable("CI_JOB_ID").unwrap_or_default(),
     })
+}
+
+/// Which merge request gets a note about the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoteFor {
+    /// The one whose pipeline this job is in, if it is in one.
+    Pipeline,
+    /// The one that brought the commit of this job's pipeline to its branch.
+    Merged,
+}
+
+/// What shows the runs of this process in GitLab; `None` where no project of it is named, or it cannot be used, which is
+/// said.
+pub fn mirror(context: &Context, note: NoteFor) -> Option<Mirror> {
+    let gitlab = match &context.gitlab {
+        Ok(gitlab) => gitlab.clone(),
+        Err(error) => {
+            if !error.is_unset() {
+                tracing::warn!("GitLab shows nothing of this run: {error}");
+            }
+            return None;
+        }
+    };
+    let here = variable("CI_SERVER_HOST").is_some_and(|host| host == gitlab.host());
+    let own = ["CI_PROJECT_ID", "CI_PROJECT_PATH"].iter().filter_map(|name| variable(name));
+    let same = here && own.clone().any(|name| name == gitlab.project());
+    let id = variable("CI_PIPELINE_ID").and_then(|id| id.parse().ok());
+    let place = match (same, id, variable("CI_COMMIT_SHA")) {
+        (true, Some(id), Some(sha)) => {
+            Place::Pipeline { sha, branch: variable("CI_COMMIT_REF_NAME").unwrap_or_default(), id }
+        }
+        _ => Place::Commits,
+    };
+    let number = variable("CI_MERGE_REQUEST_IID").and_then(|number| number.parse().ok());
+    let note = match (same, number, note) {
+        (false, _, _) => NoteOn::Nothing,
+        (true, Some(number), _) => NoteOn::Number(number),
+        (true, None, NoteFor::Pipeline) => NoteOn::Nothing,
+        (true, None, NoteFor::Merged) => variable("CI_COMMIT_SHA").map_or(NoteOn::Nothing, NoteOn::Commit),
+    };
+    let mirror = Mirror::new(gitlab, place, note, Links::of(context.target.location()));
+    // named on purpose, or the job's own: then it is known which repository it is
+    let path = variable("CI_PROJECT_PATH").unwrap_or_default();
+    let elsewhere = same
+        && context.config.gitlab.project.is_none()
+        && context.identity != format!("{}/{path}", variable("CI_SERVER_HOST").unwrap_or_default());
+    Some(if elsewhere { mirror.without_deployments() } else { mirror })
 }
 
 /// This job, as a part of a run that is spread over several.

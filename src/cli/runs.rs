@@ -17,7 +17,7 @@ use crate::run::{self, Active, RollbackOrder, RunError};
 
 /// `datapin deploy`.
 pub async fn deploy(common: &Common, args: &Deploy) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::reporting(common, &args.artifacts)?;
     let done = deploy_on(&stage.context, common, args).await;
     stage.close().await;
     done
@@ -92,7 +92,7 @@ async fn dry_run(
 
 /// `datapin rollback`.
 pub async fn rollback(common: &Common, args: &Rollback) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::reporting(common, &args.artifacts)?;
     let order = RollbackOrder {
         environment: args.environment.clone(),
         dataset: args.dataset.clone(),
@@ -109,12 +109,12 @@ pub async fn rollback(common: &Common, args: &Rollback) -> Result<Exit, CommandE
 /// `datapin step …`.
 pub async fn step(common: &Common, step: &Step) -> Result<Exit, CommandError> {
     let stage = Stage::open(common)?;
-    let done = step_on(&stage.context, step).await;
+    let done = step_on(&stage.context, common, step).await;
     stage.close().await;
     done
 }
 
-async fn step_on(context: &Context, step: &Step) -> Result<Exit, CommandError> {
+async fn step_on(context: &Context, common: &Common, step: &Step) -> Result<Exit, CommandError> {
     let task = match step.clone() {
         Step::Enter { pipeline, version, set, no_wait } => {
             let set = settings(context, &pipeline, &set)?;
@@ -127,6 +127,7 @@ async fn step_on(context: &Context, step: &Step) -> Result<Exit, CommandError> {
         Step::Rollback { environment, service } => Task::Rollback { environment, service },
         Step::Record { environment } => Task::Record { environment },
         Step::Finish { pipeline } => Task::Finish { pipeline },
+        Step::Graph(args) => return super::graph::graph(common, &args),
     };
     Ok(job::perform(context, &task).await?)
 }
@@ -144,7 +145,7 @@ fn settings(context: &Context, pipeline: &str, texts: &[String]) -> Result<Vec<S
 
 /// `datapin resume`.
 pub async fn resume(common: &Common, args: &Resume) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::reporting(common, &args.artifacts)?;
     let context = &stage.context;
     let done = match context.config.queue(&args.queue) {
         Ok(settings) => {
@@ -202,7 +203,7 @@ pub async fn approve(common: &Common, args: &Approve) -> Result<Exit, CommandErr
 
 /// `datapin reconcile`.
 pub async fn reconcile(common: &Common, args: &Reconcile) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::reporting(common, &args.artifacts)?;
     let context = &stage.context;
     if let Some(name) = &args.environment {
         context.config.environment(name)?;

@@ -13,6 +13,9 @@ use crate::config::ClusterAccess;
 /// Credentials are renewed so long before they end.
 const EARLY: Duration = Duration::from_secs(60);
 
+/// Requests that are under way at once, watches aside: a thousand Applications are not asked for all in one moment.
+const AT_ONCE: usize = 24;
+
 /// A cluster that is reached with one login. Cheap to clone.
 #[derive(Clone)]
 pub struct Cluster {
@@ -26,6 +29,7 @@ pub(super) struct Inner {
     pub(super) limit: Duration,
     now: RwLock<Arc<Connected>>,
     renewing: tokio::sync::Mutex<()>,
+    turns: tokio::sync::Semaphore,
     pub(super) watches: Watches,
 }
 
@@ -62,6 +66,7 @@ impl Cluster {
                 limit,
                 now: RwLock::new(Arc::new(connected)),
                 renewing: tokio::sync::Mutex::default(),
+                turns: tokio::sync::Semaphore::new(AT_ONCE),
                 watches: Watches::default(),
             }),
         })
@@ -100,6 +105,8 @@ impl Cluster {
     }
 
     async fn try_once(&self, connected: &Connected, asked: &Asked) -> Result<Vec<u8>, ClusterError> {
+        // it is never closed
+        let _turn = self.inner.turns.acquire().await;
         let answer = connected.client.request_text(asked.request.clone());
         match tokio::time::timeout(self.inner.limit, answer).await {
             Ok(Ok(text)) => Ok(text.into_bytes()),

@@ -22,6 +22,15 @@ pub struct Watched {
     changes: watch::Receiver<u64>,
 }
 
+/// One object of a [`Watched`], for somebody who waits for it: others that change wake nobody here.
+#[derive(Clone)]
+pub struct WatchedOne {
+    watched: Watched,
+    name: String,
+    own: watch::Receiver<u64>,
+    whole: watch::Receiver<u64>,
+}
+
 /// What is known of one object.
 #[derive(Debug, Clone)]
 pub enum Seen {
@@ -59,7 +68,12 @@ pub enum Way {
 
 struct Shared {
     state: Mutex<State>,
+    /// Counts all changes.
     version: watch::Sender<u64>,
+    /// Counts those that may be of any object.
+    whole: watch::Sender<u64>,
+    /// Counts those of each object that somebody waits for.
+    names: Mutex<HashMap<String, watch::Sender<u64>>>,
     /// Somebody asked for a name for the first time.
     asked: Notify,
     task: Mutex<Option<AbortHandle>>,
@@ -132,6 +146,14 @@ impl Watched {
         }
     }
 
+    /// The object of that name, for somebody who waits for it.
+    pub fn one(&self, name: &str) -> WatchedOne {
+        let mut names = self.shared.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = names.entry(name.to_owned()).or_insert_with(|| watch::Sender::new(0)).subscribe();
+        let whole = self.shared.whole.subscribe();
+        WatchedOne { watched: self.clone(), name: name.to_owned(), own, whole }
+    }
+
     /// The objects with these labels. Never known where objects can only be got by name: the right to list is
     /// needed, and the error says so.
     pub fn select(&self, labels: &Labels) -> Selected {
@@ -165,6 +187,27 @@ impl Watched {
     }
 }
 
+impl WatchedOne {
+    /// The object.
+    pub fn get(&self) -> Seen {
+        self.watched.get(&self.name)
+    }
+
+    /// Returns when it may have changed since this was made or last returned.
+    pub async fn changed(&mut self) {
+        // the other ends live as long as this
+        tokio::select! {
+            _ = self.own.changed() => {}
+            _ = self.whole.changed() => {}
+        }
+    }
+
+    /// What people should know of how this watches; given once, to whoever asks first.
+    pub fn take_notice(&self) -> Option<String> {
+        self.watched.take_notice()
+    }
+}
+
 impl Shared {
     fn new() -> Self {
         let state = State {
@@ -178,6 +221,8 @@ impl Shared {
         Self {
             state: Mutex::new(state),
             version: watch::Sender::new(0),
+            whole: watch::Sender::new(0),
+            names: Mutex::default(),
             asked: Notify::new(),
             task: Mutex::default(),
         }
@@ -190,6 +235,16 @@ impl Shared {
     /// Changes the state and tells everybody.
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state());
+        self.whole.send_modify(|version| *version += 1);
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Changes what is known of one object, and tells whoever waits for it or for all.
+    fn change_one(&self, name: &str, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        if let Some(own) = self.names.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+            own.send_modify(|version| *version += 1);
+        }
         self.version.send_modify(|version| *version += 1);
     }
 }
@@ -199,6 +254,12 @@ impl Drop for Shared {
         if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
             task.abort();
         }
+    }
+}
+
+impl std::fmt::Debug for WatchedOne {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WatchedOne").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -175,33 +175,31 @@ impl Running {
     /// Waits for the Job to end, or until it is sure that it will not begin.
     async fn end(&self, mut jobs: Watched, pods: &mut Pods, patience: Patience) -> End {
         loop {
-            match jobs.get(&self.name) {
-                Seen::Object(job) => {
-                    if let Some(end) = ended(&job) {
-                        return end;
-                    }
-                }
-                // the list may be older than the Job: it is asked for by name
-                Seen::Absent => match self.cluster.get(Kind::JOB, &self.namespace, &self.name).await {
-                    Ok(job) => {
-                        if let Some(end) = ended(&job) {
-                            return end;
-                        }
-                    }
-                    Err(error) if error.is_not_found() => return End::Gone,
-                    Err(_) => {}
-                },
-                Seen::Unknown(error) if !error.is_transient() => return End::Unseen(error.to_string()),
-                Seen::Pending | Seen::Unknown(_) => {}
+            if let Some(end) = self.look(&jobs).await {
+                return end;
             }
-            let stuck = pods.stuck(patience);
-            match stuck {
+            match pods.stuck(patience) {
                 Some((trouble, left)) if left.is_zero() => return End::Stuck(trouble),
                 Some((_, left)) => {
                     let _ = timeout(left, either(&mut jobs, pods.watched())).await;
                 }
                 None => either(&mut jobs, pods.watched()).await,
             }
+        }
+    }
+
+    /// How the Job ended, if it did.
+    async fn look(&self, jobs: &Watched) -> Option<End> {
+        match jobs.get(&self.name) {
+            Seen::Object(job) => ended(&job),
+            // the list may be older than the Job: it is asked for by name
+            Seen::Absent => match self.cluster.get(Kind::JOB, &self.namespace, &self.name).await {
+                Ok(job) => ended(&job),
+                Err(error) if error.is_not_found() => Some(End::Gone),
+                Err(_) => None,
+            },
+            Seen::Unknown(error) if !error.is_transient() => Some(End::Unseen(error.to_string())),
+            Seen::Pending | Seen::Unknown(_) => None,
         }
     }
 

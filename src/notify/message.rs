@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use super::escape::{code, data, link, title};
+use super::escape::{code, data, title};
 use super::{Announcement, Asked};
 use crate::event::{Finished, StageSummary, Summary};
 use crate::exit::Exit;
 use crate::queue::{Cause, CauseKind, Outcome, RunId};
+use crate::report::link::web;
 
 /// Rocket.Chat refuses a text of more than 5,000 (`Message_MaxAllowedSize`).
 const MAX_TEXT: usize = 4000;
@@ -338,7 +339,7 @@ fn message(
         fields.truncate(MAX_FIELDS);
         fields.push(Field { title: "…".to_owned(), value: format!("and {more} more"), short: true });
     }
-    let title_link = link(&about.url);
+    let title_link = web(&about.url);
     let title = match title_link {
         Some(_) => "CI pipeline".to_owned(),
         None => format!("{} {}", title(&about.pipeline, MAX_NAME), title(&about.version, MAX_NAME)),

@@ -140,12 +140,15 @@ impl Queue {
         if !self.ahead(ticket).is_empty() {
             return Err(Refusal::NotItsTurn { number });
         }
-        let ticket = self.ticket_mut(number)?;
-        ticket.state = State::Started;
-        ticket.times.started = Some(at);
-        ticket.driver =
+        let mut started = ticket.clone();
+        started.state = State::Started;
+        started.times.started = Some(at);
+        started.driver =
             Driver { epoch: ticket.driver.epoch + 1, who: who.to_owned(), beat: ticket.driver.beat + 1 };
-        Ok(ticket.driver.epoch)
+        self.take_in(&mut started);
+        let epoch = started.driver.epoch;
+        self.tickets.insert(number, started);
+        Ok(epoch)
     }
 
     /// Writes what a waiting run was asked for into its ticket again: a ticket that somebody edited does not make
@@ -160,6 +163,7 @@ impl Queue {
         ticket.dataset.clone_from(&asked.dataset);
         ticket.version.clone_from(&asked.version);
         ticket.set.clone_from(&asked.set);
+        ticket.adopts.clone_from(&asked.adopts);
         ticket.stages.clone_from(&asked.stages);
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::adopted::Adopted;
 use super::record::{EnvironmentPart, StageRecord};
 
 /// Fields of a newer build; kept as they are when a file is written again.
@@ -60,6 +61,9 @@ pub struct Ticket {
     /// Values of `--set`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set: Vec<Setting>,
+    /// What people had committed, where the run is about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopts: Option<Adopted>,
     /// Who asked for it.
     pub actor: String,
     /// The CI job, if there is one.
@@ -369,6 +373,11 @@ impl Ticket {
 
     /// File name in the queue's tree.
     pub fn file(&self) -> String {
-        format!("tickets/{:06}-{}.json", self.number, self.run)
+        ticket_file(self.number, &self.run)
     }
+}
+
+/// File name of a ticket in the queue's tree.
+pub fn ticket_file(number: u64, run: &RunId) -> String {
+    format!("tickets/{number:06}-{run}.json")
 }

@@ -4,7 +4,8 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -19,10 +20,32 @@ const KEEP: usize = 64 * 1024;
 /// How many lines of them are told.
 const LINES: usize = 5;
 
+/// How long whoever lets go of a checkout waits for the thread that still writes it.
+const WRITTEN: Duration = Duration::from_secs(20);
+
 /// A checkout of one commit. Whoever is not its owner cannot look into it: there may be Secrets.
 pub struct Scratch {
-    dir: TempDir,
+    dir: Written,
     renderings: u32,
+}
+
+/// A directory that a thread writes. It is only removed when that is done: what is written afterwards would stay.
+struct Written {
+    dir: TempDir,
+    done: mpsc::Receiver<()>,
+}
+
+impl Written {
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        // nothing is ever sent: the other end goes with the work
+        let _ = self.done.recv_timeout(WRITTEN);
+    }
 }
 
 /// What stood in changed files before.
@@ -31,20 +54,23 @@ pub struct Undo(Vec<(PathBuf, Option<Vec<u8>>)>);
 impl Scratch {
     /// A checkout of that commit.
     pub async fn of(repo: &Arc<Repo>, commit: &CommitId) -> Result<Self, RenderError> {
-        let (repo, commit) = (repo.clone(), commit.clone());
-        blocking(move || {
-            let failed = |path: PathBuf| move |source| RenderError::Scratch { path, source };
-            let private = Permissions::from_mode(0o700);
-            let dir = tempfile::Builder::new().prefix("datapin-helmfile-").permissions(private).tempdir();
-            let dir = dir.map_err(failed(std::env::temp_dir()))?;
-            for name in ["tree", "tmp", "home"] {
-                let path = dir.path().join(name);
-                fs::create_dir(&path).map_err(failed(path.clone()))?;
-            }
-            repo.export(&commit, &dir.path().join("tree"))?;
-            Ok(Self { dir, renderings: 0 })
+        let failed = |path: PathBuf| move |source| RenderError::Scratch { path, source };
+        let private = Permissions::from_mode(0o700);
+        let dir = tempfile::Builder::new().prefix("datapin-helmfile-").permissions(private).tempdir();
+        let dir = dir.map_err(failed(std::env::temp_dir()))?;
+        for name in ["tree", "tmp", "home"] {
+            let path = dir.path().join(name);
+            fs::create_dir(&path).map_err(failed(path.clone()))?;
+        }
+        let (end, done) = mpsc::channel::<()>();
+        let dir = Written { dir, done };
+        let (repo, commit, tree) = (repo.clone(), commit.clone(), dir.path().join("tree"));
+        blocking(move || -> Result<(), RenderError> {
+            let _end = end;
+            Ok(repo.export(&commit, &tree)?)
         })
-        .await
+        .await?;
+        Ok(Self { dir, renderings: 0 })
     }
 
     /// Writes the changes; the result takes them back.

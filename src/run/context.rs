@@ -138,7 +138,10 @@ impl Context {
         names
             .iter()
             .filter_map(|name| self.config.gates.get(name))
-            .map(|gate| GateRunner::from_config(gate, |name| (self.lookup)(name), &self.own, &self.clusters))
+            .map(|gate| {
+                let lookup = |name: &str| (self.lookup)(name);
+                GateRunner::from_config(gate, lookup, &self.own, &self.clusters)?.with_gitlab(&self.gitlab)
+            })
             .collect()
     }
 

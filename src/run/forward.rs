@@ -22,12 +22,29 @@ impl Driver {
         let ticket = self.journal.ticket();
         let environments = names(&ticket.stages[stage]);
         self.context.events.tell(&ticket.run, What::Stage { index: stage, environments });
-        for group in groups(&ticket, stage) {
+        for mut group in groups(&ticket, stage) {
             self.go_on()?;
-            self.may_pin(&group.environments).await?;
-            self.pin_group(&group).await?;
+            if ticket.kind == RunKind::Deploy {
+                self.tell_live(&ticket, &mut group);
+            }
+            if !group.environments.is_empty() {
+                self.may_pin(&group.environments).await?;
+                self.pin_group(&group).await?;
+            }
         }
         Ok(())
+    }
+
+    /// What people committed is live: it is taken out of what is pinned.
+    fn tell_live(&self, ticket: &Ticket, group: &mut Group) {
+        let (live, rest): (Vec<String>, Vec<String>) =
+            std::mem::take(&mut group.environments).into_iter().partition(|name| ticket.adopted(name));
+        group.environments = rest;
+        let Some(commit) = live.first().and_then(|name| ticket.part(name)?.commit.clone()) else { return };
+        let live = Group { environments: live, ..group.clone() };
+        let changes = changes(ticket, &live);
+        let Group { environments, branch, .. } = live;
+        self.context.events.tell(&ticket.run, What::Pinned { environments, branch, commit, changes });
     }
 
     async fn pin_group(&self, group: &Group) -> Result<(), Trouble> {

@@ -91,7 +91,7 @@ async fn agent(context: &Context, environment: &str) -> (Probe, Needed) {
         for finding in agent.ready(&wants).await {
             add(&mut probe.findings, finding);
         }
-        needed.extend(agent.rights(&wants));
+        needed.extend(agent.rights(&wants).await);
     }
     (probe, needed)
 }

@@ -12,12 +12,12 @@ use super::order::Order;
 use super::people::open_gates;
 use super::wait::patience;
 use super::words::Words;
-use super::{RunError, carry_out, takeover};
+use super::{RunError, adopt, carry_out, takeover};
 use crate::config::Queue as Settings;
 use crate::gate::GateRunner;
 use crate::queue::{
-    About, Cause, CauseKind, ChangeError, Force, GateReport, Lives, Origin, Outcome, Queue, RunId, State,
-    Store, Ticket, Watch, Word,
+    About, Cause, CauseKind, ChangeError, DatasetFile, Force, GateReport, Lives, Origin, Outcome, Queue,
+    RunId, State, Store, Ticket, Watch, Word,
 };
 
 /// One thing that was mended, or could not be.
@@ -51,7 +51,7 @@ impl Reconciled {
 }
 
 /// Finishes abandoned runs, drops tickets that nobody drives, goes for the goal of frozen environments, and
-/// ends freezes whose time is over. Idempotent, and safe to run beside everything else.
+/// ends freezes whose time is over, and adopts pins of people that no run explains. Idempotent, and safe to run beside everything else.
 ///
 /// `only` limits it to one environment. One environment that fails stops no other.
 pub async fn reconcile(
@@ -66,6 +66,7 @@ pub async fn reconcile(
     round.manual_gates(&mut done).await?;
     round.thaw_expired().await?;
     round.frozen_environments(&mut done).await?;
+    round.unexplained(&mut done).await?;
     Ok(done)
 }
 
@@ -282,6 +283,33 @@ impl Round<'_> {
             let order = Order::mending(name, carried);
             let ended = carry_out(self.context, self.store, self.settings, order).await;
             done.take(format!("environment {name}"), ended.map(Some));
+        }
+        Ok(())
+    }
+
+    /// An environment that somebody is on in the queue is explained soon; one that is frozen is somebody's already.
+    async fn unexplained(&self, done: &mut Reconciled) -> Result<(), RunError> {
+        let queue = self.store.read().await?.queue;
+        for file in queue.environments.values() {
+            let name = &file.identity.name;
+            let known = self.context.config.environments.contains_key(name)
+                && self.context.plan_target().identity(&self.context.config, name) == file.identity;
+            let busy = queue.tickets.values().any(|ticket| ticket.part(name).is_some());
+            if !known || busy || file.freeze.is_some() || self.only.is_some_and(|only| only != name) {
+                continue;
+            }
+            let current = |(dataset, record): (&String, &DatasetFile)| {
+                Some((dataset.clone(), record.current()?.clone()))
+            };
+            let verified: BTreeMap<_, _> = file.datasets.iter().filter_map(current).collect();
+            match adopt::unexplained(self.context, name, &verified).await {
+                Ok(adoptions) => {
+                    for one in adoptions {
+                        done.take(format!("environment {}", one.what), one.outcome.map(Some));
+                    }
+                }
+                Err(error) => done.errors.push(error),
+            }
         }
         Ok(())
     }

@@ -85,13 +85,19 @@ impl Line<'_> {
                 },
             };
             self.tell(&seen, &mine, position, &mut told).await;
-            if begun.elapsed() >= self.settings.max_wait && self.waits(&seen, mine.number) {
+            if self.has_limit() && begun.elapsed() >= self.settings.max_wait && self.waits(&seen, mine.number)
+            {
                 return self.leave(mine, Outcome::GaveUp).await;
             }
             if let Some(outcome) = self.pause(position).await {
                 return self.leave(mine, outcome).await;
             }
         }
+    }
+
+    /// What people committed is live already: nobody is helped by giving up on it.
+    fn has_limit(&self) -> bool {
+        self.order.adopts.is_none()
     }
 
     fn waits(&self, queue: &Queue, number: u64) -> bool {

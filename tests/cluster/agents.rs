@@ -162,11 +162,7 @@ mod scenario {
         let run = world.datapin(&["deploy", "int", slow]).spawn();
         world.is_pinned("mds", slow);
         world.push(&[(&World::file_of("mds"), slow, "2026.11.22-1")]);
-        match agent {
-            Agent::ArgoKubernetes | Agent::ArgoRest | Agent::Flux => run.wait().code(13).says("mds"),
-            // it knows no commits, and waits for a value that does not come
-            Agent::Workload => run.wait().code(10).says("mds carries 2026.11.22-1"),
-        };
+        run.wait().code(13).says("mds");
         world.settles_on("mds", "2026.11.22-1");
         world.settles_on("fbv", OLD);
     }

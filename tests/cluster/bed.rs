@@ -50,7 +50,7 @@ impl Bed {
             return Self { description: serde_json::from_str(&text).unwrap(), _hold: None };
         }
         let mut up = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/up"))
-            .arg("--attached")
+            .args(["--attached", "--hydrator"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,6 +1,7 @@
 //! The real `datapin` in the network of the bed.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ const LONG: Duration = Duration::from_secs(180);
 /// A process that is going to run.
 pub struct Bot {
     command: Command,
+    root: PathBuf,
+    args: Vec<OsString>,
     what: String,
     out: PathBuf,
 }
@@ -29,11 +32,38 @@ impl Bot {
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("DATAPIN_ACTOR", "anna")
             .env("ARGOCD_TOKEN", bed().fact("/argocd/tool"))
-            .arg("--config")
-            .arg(root.join("datapin.toml"))
-            .args(args)
             .current_dir(&root);
-        Self { command, what: args.join(" "), out }
+        let config = ["--config".into(), root.join("datapin.toml").into_os_string()];
+        let all: Vec<OsString> = config.into_iter().chain(args.iter().map(OsString::from)).collect();
+        command.args(&all);
+        Self { command, root, args: all, what: args.join(" "), out }
+    }
+
+    /// With a variable.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// As a container of a pod sees the world: the folder `account` is mounted where Kubernetes puts the files of a
+    /// service account, and there is no kubeconfig.
+    pub fn in_pod(mut self, account: &Path) -> Self {
+        let place = "/run/secrets/kubernetes.io/serviceaccount";
+        let mount =
+            format!("mount -t tmpfs tmpfs /run && mkdir -p {place} && cp \"$0\"/* {place} && exec \"$@\"");
+        let mut command = bed().inside("unshare");
+        command.args(["--mount", "--", "sh", "-c", &mount]).arg(account);
+        command.arg(env!("CARGO_BIN_EXE_datapin")).args(self.args.iter()).current_dir(&self.root);
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.env_remove("KUBECONFIG");
+        command.env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "16443");
+        self.command = command;
+        self
     }
 
     /// Runs it to its end.

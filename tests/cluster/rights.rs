@@ -76,6 +76,35 @@ fn to_look_alone() {
     assert_eq!(world.running("mds"), [NEW]);
 }
 
+/// In a pod there is no kubeconfig: the files of its service account are the login.
+#[test]
+#[ignore = "needs the real cluster: see README"]
+fn of_the_account_of_its_own_pod() {
+    let world = World::plain("in-cluster", &["mds"]);
+    world.under_argocd();
+    let kubectl = |args: &[&str]| bed().kubectl(&[&["-n", world.name()], args].concat());
+    kubectl(&["create", "serviceaccount", "bot"]);
+    let account = world.dir().join("account");
+    std::fs::create_dir(&account).unwrap();
+    std::fs::write(account.join("token"), kubectl(&["create", "token", "bot"])).unwrap();
+    std::fs::write(account.join("namespace"), world.name()).unwrap();
+    std::fs::copy(bed().dir().join("pki/ca.crt"), account.join("ca.crt")).unwrap();
+    world.configure(&world.argocd().replace(r#", context = "bed""#, ""), |text| text);
+
+    let before = world.tip();
+    let done = world.datapin(&["deploy", "int", NEW]).in_pod(&account).run().code(3);
+    let user = format!("system:serviceaccount:{}:bot", world.name());
+    done.says("the cluster that datapin runs in (https://127.0.0.1:16443)").says(&user);
+    assert_eq!(world.tip(), before, "a commit was pushed");
+
+    let said = world.datapin(&["check", "--live"]).in_pod(&account).run().said;
+    let begin =
+        said.find("apiVersion: rbac.authorization.k8s.io/v1").unwrap_or_else(|| panic!("no role in\n{said}"));
+    bed().apply(&said[begin..].replace("CHANGE-ME", &user));
+    world.datapin(&["deploy", "int", NEW]).in_pod(&account).run().code(0).says("verified");
+    assert_eq!(world.running("mds"), [NEW]);
+}
+
 /// The roles that `datapin check --live` prints are enough.
 #[test]
 #[ignore = "needs the real cluster: see README"]

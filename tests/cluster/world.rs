@@ -66,7 +66,7 @@ pub fn git(dir: &Path, args: &[&str]) -> String {
 }
 
 impl World {
-    /// Plain manifests of these services, of `mds`, `fbv` (Deployments) and `kv` (a StatefulSet).
+    /// Plain manifests of these services, of `mds`, `fbv` (Deployments), `kv` (a StatefulSet) and `remo` (a DaemonSet).
     pub fn plain(name: &str, services: &[&str]) -> Self {
         Self::plain_folders(name, services, Some(calm()))
     }
@@ -139,6 +139,11 @@ impl World {
         self.filled(&text).replace("@SERVICE@", service)
     }
 
+    /// Its folder, where datapin's configuration is.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Its namespace, and the name of its repository.
     pub fn name(&self) -> &str {
         &self.name
@@ -202,6 +207,50 @@ impl World {
             bed().apply(&self.object("application.yaml", service).replace("@RETRY@", retry));
         }
         self.argocd_is_healthy_on(&self.tip());
+    }
+
+    /// Gives each service an Application that does not sync by itself, syncs it once, and waits until all are healthy.
+    #[track_caller]
+    pub fn under_argocd_on_request(&self) {
+        let automated = "automated: { prune: true, selfHeal: false }";
+        let tip = self.tip();
+        for service in &self.services {
+            let text = self.object("application.yaml", service).replace("@RETRY@", "{ limit: 0 }");
+            bed().apply(&text.replace(automated, "syncOptions: []"));
+            let operation = format!(r#"{{"operation":{{"sync":{{"revision":"{tip}"}}}}}}"#);
+            let name = self.application(service);
+            bed().kubectl(&["-n", "argocd", "patch", "application", &name, "--type=merge", "-p", &operation]);
+        }
+        self.argocd_is_healthy_on(&tip);
+    }
+
+    /// Gives each service an Application whose manifests the hydrator writes to another branch, and waits until all are
+    /// healthy.
+    #[track_caller]
+    pub fn under_hydrator(&self) {
+        for service in &self.services {
+            bed().apply(&self.object("hydrated.yaml", service));
+        }
+        for service in &self.services {
+            self.hydrated_is_healthy_on(service, &self.tip());
+        }
+    }
+
+    /// Waits until an Application is synced to what was hydrated from a commit, and healthy; asks it to look once.
+    #[track_caller]
+    pub fn hydrated_is_healthy_on(&self, service: &str, commit: &str) {
+        let name = self.application(service);
+        let annotation = "argocd.argoproj.io/refresh=normal";
+        bed().kubectl(&["-n", "argocd", "annotate", "--overwrite", "application", &name, annotation]);
+        until(&format!("{name} healthy on what is hydrated from {commit}"), LIMIT, || {
+            let status = bed().get("argocd", "application", &name)?["status"].clone();
+            let done = &status["sourceHydrator"]["lastSuccessfulOperation"];
+            let good = done["drySHA"] == commit
+                && status["sync"]["revision"] == done["hydratedSHA"]
+                && status["sync"]["status"] == "Synced"
+                && status["health"]["status"] == "Healthy";
+            if good { Ok(()) } else { Err(status.to_string()) }
+        });
     }
 
     /// Gives each service of the sample an Application that renders it by the helmfile plug-in.
@@ -370,7 +419,13 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         let label = format!("world={}", self.name);
-        let kinds = ["application.argoproj.io", "kustomization.kustomize.toolkit.fluxcd.io", "gitrepository"];
+        let kinds = [
+            "application.argoproj.io",
+            "kustomization.kustomize.toolkit.fluxcd.io",
+            "gitrepository",
+            "secret",
+            "appproject",
+        ];
         for kind in kinds {
             let _ = bed().try_kubectl(&["delete", "--all-namespaces", "--wait=false", "-l", &label, kind]);
         }

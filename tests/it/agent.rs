@@ -4,6 +4,7 @@
 mod argocd;
 mod flux;
 mod wait;
+mod window;
 mod workload;
 
 use std::path::Path;

@@ -12,8 +12,8 @@ use std::path::Path;
 use std::sync::{Arc, RwLock};
 
 use datapin::agent::kinds::{
-    APPLICATION, DAEMON_SET, DEPLOYMENT, GIT_REPOSITORY, HELM_RELEASE, KUSTOMIZATION, REPLICA_SET,
-    STATEFUL_SET,
+    APP_PROJECT, APPLICATION, DAEMON_SET, DEPLOYMENT, GIT_REPOSITORY, HELM_RELEASE, KUSTOMIZATION,
+    REPLICA_SET, STATEFUL_SET,
 };
 use datapin::cluster::Kind;
 use serde_json::{Value, json};
@@ -31,6 +31,7 @@ type Shared = Arc<RwLock<KubeServer>>;
 fn server() -> Shared {
     let kube = KubeServer::start();
     for kind in [
+        APP_PROJECT,
         APPLICATION,
         GIT_REPOSITORY,
         KUSTOMIZATION,

@@ -246,7 +246,8 @@ fn local(text: &mut DocumentMut, root: &Path) {
         environment["agent"]["command"] = value(words(&["cat".to_owned(), file]));
         environment["agent"]["interval"] = value("100ms");
         environment["sync_timeout"] = value("20s");
-        environment["rollback_timeout"] = value("5s");
+        // a busy machine is no failure
+        environment["rollback_timeout"] = value("40s");
     }
     for (name, gate) in text["gate"].as_table_mut().unwrap().iter_mut() {
         gate["command"] =

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::agent::repository::Repository;
+use crate::cluster::object::{Condition, Metadata};
 
 /// Annotation that asks for a comparison; the controller removes it when it is done.
 pub const REFRESH: &str = "argocd.argoproj.io/refresh";
@@ -23,24 +24,12 @@ pub struct Application {
     pub status: Status,
 }
 
-/// Name and annotations.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Metadata {
-    /// Name.
-    pub name: String,
-    /// Namespace.
-    pub namespace: String,
-    /// Annotations.
-    pub annotations: std::collections::BTreeMap<String, String>,
-    /// When somebody deleted it.
-    pub deletion_timestamp: Option<String>,
-}
-
 /// What it deploys, and how.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Spec {
+    /// Its AppProject.
+    pub project: String,
     /// The only source.
     pub source: Option<Source>,
     /// Several sources.
@@ -221,17 +210,6 @@ pub struct ResourceResult {
     pub status: String,
     /// Phase of a hook.
     pub hook_phase: String,
-    /// What it says.
-    pub message: String,
-}
-
-/// An error or a warning.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Condition {
-    /// Which.
-    #[serde(rename = "type")]
-    pub kind: String,
     /// What it says.
     pub message: String,
 }

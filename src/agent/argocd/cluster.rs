@@ -1,12 +1,14 @@
 //! An Application through the Kubernetes API.
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::application::{Application, REFRESH};
+use super::window::{self, Told, Window};
 use crate::agent::ObservationError;
-use crate::agent::kinds::APPLICATION;
+use crate::agent::kinds::{APP_PROJECT, APPLICATION};
 use crate::agent::live::{Live, read};
-use crate::cluster::{Cluster, Clusters};
+use crate::cluster::{Cluster, Clusters, object};
 use crate::config::ClusterAccess;
 
 /// An Application in a cluster.
@@ -72,6 +74,18 @@ impl InCluster {
         let cluster = self.cluster().await?;
         let object = cluster.merge_patch(APPLICATION, &self.namespace, &self.name, patch).await?;
         read(APPLICATION, &self.name, &object)
+    }
+
+    /// The sync windows of its project that are for it.
+    pub async fn windows(&self, app: &Application) -> Told {
+        let Ok(cluster) = self.cluster().await else { return Told::default() };
+        let project = if app.spec.project.is_empty() { "default" } else { &app.spec.project };
+        // a right that few have: whoever may not read projects is told less
+        let Ok(found) = cluster.get(APP_PROJECT, &self.namespace, project).await else {
+            return Told::default();
+        };
+        let windows: Vec<Window> = object::parsed(&found["spec"]["syncWindows"]).unwrap_or_default();
+        window::of(&windows, app, Timestamp::now())
     }
 
     pub fn title(&self) -> String {

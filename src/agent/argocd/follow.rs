@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::application::Application;
 use super::source::Source;
 use super::verdict::{Ask, Seen};
-use super::{ArgoCdAgent, namespace};
+use super::{ArgoCdAgent, namespace, window};
 use crate::agent::after::AfterSync;
 use crate::agent::cause::{self, Cause, Suspect};
 use crate::agent::{Health, Observation, ObservationError, Question, Sync, kinds};
@@ -40,16 +40,24 @@ pub struct Following {
     /// Revision whose retries were ended.
     pub(super) ended: Option<String>,
     pub(super) seen: Seen,
-    pub(super) last: Option<Application>,
     pub(super) after: Option<AfterSync>,
     pub(super) notice: Option<String>,
+    pub(super) waits: Waits,
+}
+
+/// What is known of an Application that could be synced, and is not.
+#[derive(Debug, Default)]
+pub struct Waits {
+    /// Since when it is so.
+    since: Option<Instant>,
+    /// When its sync windows were looked at, and which of them keeps it waiting.
+    windows: Option<(Instant, Option<String>)>,
 }
 
 impl Following {
     /// What Argo CD says now. Asks for a comparison, and for a sync, where that helps.
     pub async fn observe(&mut self, question: &Question) -> Result<Observation, ObservationError> {
         let Some(app) = self.source.now().await? else {
-            self.last = None;
             return Ok(Observation {
                 revision: None,
                 sync: Sync::Failed,
@@ -63,11 +71,13 @@ impl Following {
         self.refresh(&app, &compared).await;
         self.sync(&app, &compared).await;
         self.clear_the_way(&app, &compared).await;
-        let seen = self.seen.next(&app, &self.ask, self.begun.elapsed());
+        let mut seen = self.seen.next(&app, &self.ask, self.begun.elapsed());
+        if let Some(window) = self.window(&app).await.filter(|_| seen.sync == Sync::Pending) {
+            seen.reason = format!("{}; {window}", seen.reason);
+        }
         let namespace = namespace(&app);
-        self.last = Some(app);
         let agents = &self.agent.after;
-        let after = self.after.get_or_insert_with(|| AfterSync::new(agents, question, &namespace));
+        let after = self.after.get_or_insert_with(|| AfterSync::new(agents, question, Some(&namespace)));
         after.confirm(seen).await
     }
 
@@ -124,6 +134,38 @@ impl Following {
         }
     }
 
+    /// The sync window that keeps it from being synced, where one does: Argo CD itself only says "out of sync".
+    async fn window(&mut self, app: &Application) -> Option<String> {
+        let state = app.status.operation_state.as_ref();
+        let idle = app.operation.is_none() && state.is_none_or(|state| state.phase != "Running");
+        if app.status.sync.status != "OutOfSync" || !idle || !app.is_automated() {
+            self.waits = Waits::default();
+            return None;
+        }
+        let since = *self.waits.since.get_or_insert_with(Instant::now);
+        let known = self.waits.windows.as_ref().filter(|(looked, _)| looked.elapsed() < MOVED);
+        match known {
+            Some((_, window)) => window.clone(),
+            None if since.elapsed() < DOUBT => None,
+            None => {
+                let window = window::closed(&self.source.windows(app).await);
+                let before = self.waits.windows.replace((Instant::now(), window.clone()));
+                if window.is_none() && before.is_some_and(|(_, before)| before.is_some()) {
+                    self.look_again().await;
+                }
+                window
+            }
+        }
+    }
+
+    /// Argo CD looks by itself only every few minutes whether a window is open again.
+    async fn look_again(&mut self) {
+        match self.source.refresh().await {
+            Ok(then) => self.seen.asked(&then),
+            Err(error) => tracing::warn!(%error, "cannot ask for a comparison after a sync window"),
+        }
+    }
+
     /// Ends the retries of another commit's failed sync: ours would wait behind them for minutes, and a revert is
     /// what mends it.
     async fn clear_the_way(&mut self, app: &Application, compared: &str) {
@@ -169,16 +211,16 @@ impl Following {
         {
             return cause;
         }
-        let Some(app) = &self.last else { return Cause::default() };
+        let Ok(Some(app)) = self.source.now().await else { return Cause::default() };
         match &mut self.source {
             Source::Cluster(source) if app.spec.destination.is_own_cluster() => {
                 match source.cluster().await {
-                    Ok(cluster) => cause::of(&cluster, &suspects(app)).await,
+                    Ok(cluster) => cause::of(&cluster, &suspects(&app)).await,
                     Err(_) => Cause::default(),
                 }
             }
             Source::Cluster(_) => Cause::default(),
-            Source::Server(source) => source.cause(app).await,
+            Source::Server(source) => source.cause(&app).await,
         }
     }
 }

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use self::client::Client;
 use self::stream::Stream;
 use super::application::Application;
+use super::window::Told;
 use crate::agent::cause::Cause;
+use crate::cluster::object;
 use crate::config::{SecretError, SecretRef};
 
 /// Why Argo CD's API could not be asked.
@@ -236,6 +238,15 @@ impl OnServer {
             Ok(client) => cause::of(&client, |rest, query| self.path(rest, query)).await,
             Err(_) => Cause::default(),
         }
+    }
+
+    /// The Application's sync windows, as the server knows them.
+    pub async fn windows(&mut self) -> Told {
+        let (Ok(client), path) = (self.client(), self.path("/syncwindows", &[])) else {
+            return Told::default();
+        };
+        let found = client.get(&path, "read the sync windows").await;
+        found.ok().and_then(|found| object::parsed(&found).ok()).unwrap_or_default()
     }
 
     /// How messages name it.

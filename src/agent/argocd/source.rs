@@ -3,6 +3,7 @@
 use super::application::Application;
 use super::cluster::InCluster;
 use super::rest::OnServer;
+use super::window::Told;
 use crate::agent::ObservationError;
 
 /// Where an Application is read.
@@ -50,6 +51,14 @@ impl Source {
         match self {
             Source::Cluster(source) => source.sync(revision).await,
             Source::Server(source) => Ok(source.sync(revision).await?),
+        }
+    }
+
+    /// The sync windows of the Application, and which of them are open; none where they can't be read.
+    pub async fn windows(&mut self, app: &Application) -> Told {
+        match self {
+            Source::Cluster(source) => source.windows(app).await,
+            Source::Server(source) => source.windows().await,
         }
     }
 

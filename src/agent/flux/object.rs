@@ -1,9 +1,8 @@
 //! The parts of Flux's objects that matter. All of them share one shape.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
+use crate::cluster::object::{Condition, Metadata};
 use crate::repo::CommitId;
 
 /// Annotation that asks for a reconciliation.
@@ -21,20 +20,6 @@ pub struct Object {
     pub spec: Spec,
     /// What it did.
     pub status: Status,
-}
-
-/// Name and annotations.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Metadata {
-    /// Name.
-    pub name: String,
-    /// Namespace.
-    pub namespace: String,
-    /// Version of the spec.
-    pub generation: i64,
-    /// Annotations.
-    pub annotations: BTreeMap<String, String>,
 }
 
 /// What it should do.
@@ -130,21 +115,6 @@ pub struct Artifact {
     pub revision: String,
 }
 
-/// A condition.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Condition {
-    /// Which.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `True`, `False` or `Unknown`.
-    pub status: String,
-    /// One word.
-    pub reason: String,
-    /// What it says.
-    pub message: String,
-}
-
 /// A request for a reconciliation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
@@ -167,12 +137,12 @@ impl Object {
 
     /// The condition of that type.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
-        self.status.conditions.iter().find(|condition| condition.kind == kind)
+        Condition::find(&self.status.conditions, kind)
     }
 
     /// Whether a condition is true.
     pub fn has(&self, kind: &str) -> bool {
-        self.condition(kind).is_some_and(|condition| condition.status == "True")
+        self.condition(kind).is_some_and(Condition::is_true)
     }
 
     /// Whether the conditions speak of the spec as it is now.

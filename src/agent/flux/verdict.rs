@@ -3,8 +3,9 @@
 //! Traps: facts/external-systems.md, facts/cluster.md. Ready may belong to an older revision, the token is handled
 //! after Ready turned true, and a HelmRelease is ready for a moment between its two upgrades.
 
-use super::object::{Condition, Object, Request, commit};
+use super::object::{Object, Request, commit};
 use crate::agent::{Health, Observation, Sync};
+use crate::cluster::object::Condition;
 use crate::repo::CommitId;
 
 /// Reasons of a Kustomization that will not go by themselves for the revision that was tried.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::cluster::object::{Condition, Metadata};
+
 /// A Deployment, StatefulSet, DaemonSet or ReplicaSet.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -16,36 +18,6 @@ pub struct Workload {
     pub spec: Spec,
     /// What it runs.
     pub status: Status,
-}
-
-/// Name, owners and so on.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Metadata {
-    /// Name.
-    pub name: String,
-    /// Namespace.
-    pub namespace: String,
-    /// Id.
-    pub uid: String,
-    /// Version of the spec.
-    pub generation: i64,
-    /// Labels.
-    pub labels: BTreeMap<String, String>,
-    /// Annotations.
-    pub annotations: BTreeMap<String, String>,
-    /// Owners.
-    pub owner_references: Vec<Owner>,
-    /// When it was deleted.
-    pub deletion_timestamp: Option<String>,
-}
-
-/// An owner.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Owner {
-    /// Its id.
-    pub uid: String,
 }
 
 /// What it should run.
@@ -157,21 +129,6 @@ pub struct Status {
     pub conditions: Vec<Condition>,
 }
 
-/// A condition.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Condition {
-    /// Which.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `True`, `False` or `Unknown`.
-    pub status: String,
-    /// One word.
-    pub reason: String,
-    /// What it says.
-    pub message: String,
-}
-
 /// A pod.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -258,20 +215,13 @@ impl Workload {
 
     /// The condition of that type.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
-        self.status.conditions.iter().find(|condition| condition.kind == kind)
+        Condition::find(&self.status.conditions, kind)
     }
 
     /// Its pods' labels, as a label selector says them.
     pub fn pod_labels(&self) -> String {
         let labels = self.spec.selector.match_labels.iter();
         labels.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
-    }
-}
-
-impl Metadata {
-    /// Whether the object with that id owns it.
-    pub fn is_owned_by(&self, uid: &str) -> bool {
-        self.owner_references.iter().any(|owner| owner.uid == uid)
     }
 }
 
@@ -289,11 +239,11 @@ impl Pod {
 
     /// Whether it serves.
     pub fn is_ready(&self) -> bool {
-        self.condition("Ready").is_some_and(|condition| condition.status == "True")
+        self.condition("Ready").is_some_and(Condition::is_true)
     }
 
     /// The condition of that type.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
-        self.status.conditions.iter().find(|condition| condition.kind == kind)
+        Condition::find(&self.status.conditions, kind)
     }
 }

@@ -1,6 +1,7 @@
 //! What a pod carries: the version of its data, as its own spec says.
 
-use super::object::{Container, Metadata};
+use super::object::Container;
+use crate::cluster::object::Metadata;
 
 /// Where a pod says which version it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -167,9 +167,9 @@ impl Follower {
         if let Some(new) = object["metadata"]["resourceVersion"].as_str() {
             new.clone_into(version);
         }
-        let Some((name, object)) = self.kept(object) else { return };
-        self.change(|state| match there {
-            true => drop(state.objects.insert(name, object)),
+        let (Some((name, object)), Some(shared)) = (self.kept(object), self.shared.upgrade()) else { return };
+        shared.change_one(&name, |state| match there {
+            true => drop(state.objects.insert(name.clone(), object)),
             false => drop(state.objects.remove(&name)),
         });
     }

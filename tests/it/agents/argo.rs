@@ -207,6 +207,14 @@ impl Worker {
         self.status(service, &json!({ "operationState": state }));
     }
 
+    /// Waits until the second of the last comparison is over: what it said is from before whatever comes then.
+    fn pass_the_second(&self, service: &str) {
+        let app = self.kube.read().unwrap().object(APPLICATION, "argocd", &name(service)).unwrap();
+        while app["status"]["reconciledAt"] == now() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn sync(&self, service: &str, revision: &str, fault: &Fault) {
         let (_, value) = self.tip(service);
         self.operation(service, "Running", revision, "one or more tasks are running", 0);
@@ -222,6 +230,9 @@ impl Worker {
                 return self.operation(service, "Running", revision, &message(2), 2);
             }
             _ => {}
+        }
+        if *fault == Fault::StaleOn(value.clone()) {
+            self.pass_the_second(service);
         }
         self.operation(service, "Succeeded", revision, "successfully synced", 0);
         self.state.lock().unwrap().applied.insert(service.to_owned(), value.clone());

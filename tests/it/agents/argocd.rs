@@ -211,6 +211,32 @@ fn a_rollback_is_only_done_when_the_old_version_runs_again() {
     running.wait(limit).code(12);
 }
 
+/// Argo CD only says that it is out of sync; the project says why that stays so.
+#[test]
+fn a_closed_sync_window_is_named() {
+    let bed = bed();
+    let window =
+        json!({ "kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": ["mds-*"] });
+    let project = json!({ "metadata": { "name": "default" }, "spec": { "syncWindows": [window] } });
+    bed.kube.read().unwrap().put(APP_PROJECT, "argocd", project);
+    for service in SERVICES {
+        bed.argo.fault(service, Fault::Stuck);
+    }
+    let before = bed.world.tip("main");
+    let running = bed.world.datapin(&["deploy", "int", NEW]).spawn();
+    let limit = std::time::Duration::from_secs(80);
+    bed.world.until("the commit is pushed", limit, || bed.world.tip("main") != before);
+    for service in ["mds", "fbv"] {
+        let sync =
+            json!({ "status": { "sync": { "status": "OutOfSync", "revision": bed.world.tip("main") } } });
+        bed.kube.read().unwrap().patch(APPLICATION, "argocd", &format!("{service}-int"), &sync);
+    }
+    let words = "out of sync; a sync window forbids it now: deny `* * * * *` for 1h";
+    bed.world.until("the window is named", limit, || running.stdout().contains(words));
+    let told = running.stdout();
+    assert!(told.lines().filter(|line| line.contains(words)).all(|line| line.contains("int/mds")), "{told}");
+}
+
 #[test]
 fn an_argo_cd_that_does_not_sync_by_itself_is_asked_to() {
     let bed = bed_with(r#", sync = "request""#);

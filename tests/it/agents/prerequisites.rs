@@ -122,3 +122,39 @@ fn argo_cd_that_is_not_installed_is_2() {
     let done = world.datapin(&["deploy", "int", NEW]).run().code(2);
     done.says("has no resource applications.argoproj.io (argoproj.io/v1alpha1): is its operator installed");
 }
+
+/// The namespace of the Application's destination, where `after_sync` names none.
+#[test]
+fn the_rights_of_workloads_after_a_sync_are_those_in_its_own_namespace() {
+    let bed = super::argocd::bed_with(
+        r#", after_sync = [{ kind = "workload", resource = "deployment/{service}", proof = { env = "DATA_VERSION" } }]"#,
+    );
+    for service in SERVICES {
+        let there = json!({ "spec": { "destination": { "namespace": "elsewhere" } } });
+        bed.kube.read().unwrap().patch(APPLICATION, "argocd", &format!("{service}-int"), &there);
+    }
+    bed.kube.read().unwrap().deny("get", "deployments.apps");
+    let done = bed.world.datapin(&["check", "--live"]).run().code(3);
+    done.says("error: not allowed: get deployments.apps in namespace elsewhere");
+}
+
+/// That of the context, where the agent names none.
+#[test]
+fn the_rights_of_plain_workloads_are_those_in_the_contexts_namespace() {
+    let world = World::new();
+    let kube = server();
+    for service in SERVICES {
+        deployment(&kube.read().unwrap(), service, OLD, &well());
+    }
+    let config = kube.read().unwrap().kubeconfig();
+    agent(
+        &world,
+        &format!(
+            r#"{{ kind = "workload", resource = "deployment/{{service}}", proof = {{ env = "DATA_VERSION" }}, kubeconfig = {{ file = "{}" }} }}"#,
+            config.display()
+        ),
+    );
+    kube.read().unwrap().deny("get", "deployments.apps");
+    let done = world.datapin(&["check", "--live"]).run().code(3);
+    done.says("error: not allowed: get deployments.apps in namespace apps");
+}

@@ -14,6 +14,7 @@ use crate::world::pinned_at;
 /// Somebody who applies what is in git: a pipeline, a script.
 struct Applier {
     breaks_on: Arc<Mutex<Option<String>>>,
+    waits: Arc<AtomicBool>,
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -23,7 +24,12 @@ impl Applier {
         let breaks_on: Arc<Mutex<Option<String>>> = Arc::default();
         let ends = Arc::new(AtomicBool::new(false));
         let (kube, bare, breaks, flag) = (kube.clone(), bare.to_owned(), breaks_on.clone(), ends.clone());
+        let waits: Arc<AtomicBool> = Arc::default();
+        let waiting = waits.clone();
         let look = move || {
+            if waiting.load(Ordering::Relaxed) {
+                return;
+            }
             let repo = Repository::open_bare(&bare).unwrap();
             let tip = repo.refname_to_id("refs/heads/main").unwrap();
             for service in SERVICES {
@@ -44,7 +50,7 @@ impl Applier {
                 std::thread::sleep(Duration::from_millis(10));
             }
         });
-        Self { breaks_on, ends, thread: Some(thread) }
+        Self { breaks_on, waits, ends, thread: Some(thread) }
     }
 }
 
@@ -115,6 +121,22 @@ fn what_crashes_is_rolled_back_until_the_pods_carry_the_old_version_again() {
     for pod in bed.kube.read().unwrap().objects(Kind::POD, "apps") {
         assert!(pod["spec"].to_string().contains(OLD), "{pod}");
     }
+}
+
+/// The pods carry another version, and name no commit: the branch says that it is somebody else's.
+#[test]
+fn a_person_who_pushes_another_version_supersedes_the_run() {
+    let bed = bed(r#"resource = "deployment/{service}""#);
+    bed.applier.waits.store(true, Ordering::Relaxed);
+    let before = bed.world.tip("main");
+    let running = bed.world.datapin(&["deploy", "int", NEW]).spawn();
+    let limit = Duration::from_secs(80);
+    bed.world.until("the commit is pushed", limit, || bed.world.tip("main") != before);
+    bed.world.push_as_person(&[("values/int/kv.yaml", NEW, "2026.11.23-9")], "kv gets a hot fix");
+    bed.applier.waits.store(false, Ordering::Relaxed);
+    running.wait(limit).code(13).says("kv gets a hot fix");
+    assert_eq!(bed.world.pinned("int", "kv"), "2026.11.23-9", "theirs stays");
+    assert_eq!(bed.world.pinned("int", "mds"), OLD, "ours goes back");
 }
 
 #[test]

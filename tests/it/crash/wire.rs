@@ -3,6 +3,7 @@
 //! Git and chat go through a proxy; agents and gates are started through a script that asks the test before it runs
 //! the program, and again before it gives the answer back. A [`Blow`] falls on a process at one chosen request.
 
+mod plan;
 mod request;
 
 use std::collections::BTreeMap;
@@ -15,99 +16,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+pub use plan::{Blow, Kind, Plan, Point, Side};
 use request::Request;
 
 /// How long a request is held at most: longer than any takeover.
 const HELD: Duration = Duration::from_secs(120);
-
-/// What a request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A push to the queue branch.
-    Queue,
-    /// A push to a target branch.
-    Target,
-    /// Anything that only reads from git.
-    Read,
-    /// A message to the chat.
-    Chat,
-    /// A question to the agent.
-    Agent,
-    /// A gate.
-    Gate,
-}
-
-impl Kind {
-    fn word(self) -> &'static str {
-        match self {
-            Kind::Queue => "queue push",
-            Kind::Target => "target push",
-            Kind::Read => "read",
-            Kind::Chat => "chat post",
-            Kind::Agent => "agent call",
-            Kind::Gate => "gate",
-        }
-    }
-}
-
-/// The n-th request of a kind, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Point {
-    /// Kind.
-    pub kind: Kind,
-    /// Which one.
-    pub nth: usize,
-}
-
-impl std::fmt::Display for Point {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.kind.word(), self.nth)
-    }
-}
-
-/// When at a request the blow falls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
-    /// Before it is passed on.
-    Before,
-    /// After the answer came, before it is passed back.
-    After,
-    /// As `After`, and only once the bot gave another sign of life: so its record is not older than what it does.
-    AfterBeat,
-    /// Before it is passed on; and it is passed on when everything is over, as a slow network does.
-    Late,
-}
-
-impl std::fmt::Display for Side {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Side::Before => "before",
-            Side::After => "after",
-            Side::AfterBeat => "after, later",
-            Side::Late => "late",
-        })
-    }
-}
-
-/// What happens to the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blow {
-    /// SIGKILL.
-    Kill,
-    /// SIGSTOP; the request waits until [`Wire::release`].
-    Stop,
-}
-
-/// What falls where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
-    /// Where.
-    pub point: Point,
-    /// When.
-    pub side: Side,
-    /// What.
-    pub blow: Blow,
-}
 
 /// All wires of one world.
 pub struct Wire {

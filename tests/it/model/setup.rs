@@ -190,6 +190,7 @@ fn ticket(
         stages: vec![StageRecord { environments, gates: Vec::new() }],
         attempt: 1,
         notify: Announced::default(),
+        adopts: None,
         cancel: None,
         fault: None,
         idle: None,

@@ -33,6 +33,15 @@ fn without_helmfile_nothing_begins() {
 }
 
 #[test]
+fn check_looks_for_the_programs() {
+    let world = proving(World::new());
+    let done = world.datapin(&["check"]).env("PATH", "/nowhere:/bin-of-nobody").run().code(2);
+    done.says("error: `verify = \"helmfile\"` in [repository] needs `helmfile`").says("1 problems");
+    let path = stub(&world, "exit 1");
+    world.datapin(&["check"]).env("PATH", &path).run().code(0).says("0 problems");
+}
+
+#[test]
 fn without_helm_nothing_begins() {
     let Some((helmfile, _)) = environments::programs() else { return };
     let world = proving(World::new());

@@ -191,6 +191,22 @@ fn a_push_by_a_person_during_the_gate_supersedes_the_run() {
     assert_eq!(world.pinned("int", "mds"), OLD, "ours goes back");
 }
 
+/// An agent that names no revision cannot know; the branch is looked at before its failure is believed.
+#[test]
+fn a_failure_of_no_commit_is_no_failure_of_ours_where_a_person_has_pushed() {
+    let world = int();
+    world.service("int", "kv").is_stuck();
+    let before = world.tip("main");
+    let running = world.datapin(&["deploy", "int", NEW]).spawn();
+    world.until("the commit is pushed", LONG, || world.tip("main") != before);
+    world.push_as_person(&[("values/int/kv.yaml", NEW, "2026.11.23-9")], "kv gets a hot fix");
+    world.service("int", "kv").fails_unnamed();
+    world.until("the revert is there", LONG, || world.subjects()[0].starts_with("Revert"));
+    world.service("int", "kv").heals();
+    running.wait(LONG).code(13).says("kv gets a hot fix");
+    assert_eq!(world.pinned("int", "kv"), "2026.11.23-9", "theirs stays");
+}
+
 #[test]
 fn a_push_by_a_person_elsewhere_disturbs_nobody() {
     let world = int();

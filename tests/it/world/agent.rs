@@ -50,12 +50,15 @@ enum Fault {
     BreaksOn(String),
     /// Progressing for ever on this version.
     StallsOn(String),
-    /// Degraded once it has changed this often, counted from the start.
+    /// Degraded once it has changed this often, counted from the start, and its sync fails: nobody has to wait for
+    /// that to be certain.
     AfterChanges(usize),
     /// The agent gives no answer.
     Silent,
     /// The agent stays at what it had applied.
     Stuck,
+    /// Its sync fails, and the agent does not say of which commit.
+    FailsUnnamed,
 }
 
 /// A service, to say how it behaves from now on.
@@ -88,6 +91,11 @@ impl Service<'_> {
     /// The agent does not apply new commits.
     pub fn is_stuck(&self) {
         self.set(|_| Fault::Stuck);
+    }
+
+    /// Its sync fails, and the agent does not say of which commit.
+    pub fn fails_unnamed(&self) {
+        self.set(|_| Fault::FailsUnnamed);
     }
 
     /// It works again.
@@ -188,9 +196,14 @@ impl Follower {
             }
             _ => (String::new(), Vec::new()),
         };
-        let revision = self.applied.map(|id| id.to_string());
+        let named = self.applied.map(|id| id.to_string());
+        let (sync, revision) = match self.fault {
+            Fault::FailsUnnamed => ("failed", None),
+            Fault::AfterChanges(changes) if self.values.len() > changes => ("failed", named),
+            _ => ("synced", named),
+        };
         let answer = serde_json::json!({
-            "api": 1, "revision": revision, "sync": "synced", "health": health, "reason": reason, "log": log,
+            "api": 1, "revision": revision, "sync": sync, "health": health, "reason": reason, "log": log,
         });
         let text = answer.to_string();
         if text != self.said {

@@ -66,7 +66,7 @@ fn unhealthy(tree: &Value) -> Vec<Node> {
 
 fn pod(answer: &Value) -> Option<Pod> {
     let manifest: Value = serde_json::from_str(answer["manifest"].as_str()?).ok()?;
-    crate::agent::live::parsed(&manifest).ok()
+    crate::cluster::object::parsed(&manifest).ok()
 }
 
 /// The log of the life that crashed, else of the one that runs.

@@ -145,7 +145,7 @@ impl Client {
 
     /// An object as an Application.
     pub fn read(&self, object: &Value, doing: &str) -> Result<Application, RestError> {
-        crate::agent::live::parsed(object).map_err(|error| self.garbled(doing, &error))
+        crate::cluster::object::parsed(object).map_err(|error| self.garbled(doing, &error))
     }
 }
 
