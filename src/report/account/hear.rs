@@ -59,7 +59,7 @@ impl Account {
                 self.know(&finished.summary);
                 self.ending = Some(finished.clone());
             }
-            What::Waiting(_) | What::TakingOver { .. } | What::Note { .. } => {}
+            What::Waiting(_) | What::Adopted { .. } | What::TakingOver { .. } | What::Note { .. } => {}
         }
     }
 
