@@ -3,6 +3,7 @@
 pub mod adopt;
 pub mod artifacts;
 pub mod edge;
+pub mod graph;
 pub mod init;
 pub mod live;
 pub mod look;
@@ -12,6 +13,9 @@ pub mod queue;
 pub mod report;
 pub mod runs;
 pub mod stage;
+
+pub use adopt::Adopt;
+pub use merge_request::{CheckedRequest, Propose};
 
 use std::path::PathBuf;
 
@@ -69,7 +73,8 @@ const EXIT_CODES: &str = "Exit codes:
   12  ROLLBACK FAILED, frozen         13  superseded or withdrawn
   14  gave up waiting                 15  not allowed now: frozen, rejected, `requires`
   16  cancelled, rolled back          17  verified, but not recorded outside git
-  18  another driver took the run     19  stopped half-way; `datapin reconcile` finishes it";
+  18  another driver took the run     19  stopped half-way; `datapin reconcile` finishes it
+  20  step only: it failed            21  step only: a gate failed that may";
 
 /// What holds for every command.
 #[derive(Debug, Clone, Args)]
@@ -114,8 +119,13 @@ pub enum Command {
     Propose(Propose),
     /// Brings an environment back to a verified set.
     Rollback(Rollback),
+    /// One job of a run that is spread over the jobs of a CI pipeline.
+    #[command(subcommand)]
+    Step(Step),
     /// Cancels a run: it rolls back.
     Cancel(Cancel),
+    /// A person's yes to a manual gate; no is `cancel`.
+    Approve(Approve),
     /// Continues a run that another process left.
     Resume(Resume),
     /// Finishes what others left; made to be a scheduled job.
@@ -173,50 +183,6 @@ pub struct Deploy {
     pub artifacts: artifacts::Artifacts,
 }
 
-/// Waits for, gates and records what people committed; run after a merge, on the target branch.
-#[derive(Debug, Args)]
-pub struct Adopt {
-    /// Newest commit, all 40 digits; without it the tip of the target branch.
-    #[arg(env = "CI_COMMIT_SHA")]
-    pub commit: Option<String>,
-    /// Commit before the oldest; without it, or all zeros: the first parent of COMMIT.
-    #[arg(long, env = "CI_COMMIT_BEFORE_SHA", value_name = "SHA")]
-    pub before: Option<String>,
-    /// Target branch; without it all that have the commit.
-    #[arg(long, env = "CI_COMMIT_BRANCH", value_name = "BRANCH")]
-    pub branch: Option<String>,
-    /// Pipeline that the version goes through; without it the one that `propose` named, else the only one that begins
-    /// with the environment, else that environment alone with all its gates.
-    #[arg(long, env = "DATAPIN_PIPELINE")]
-    pub pipeline: Option<String>,
-    /// Files about the run.
-    #[command(flatten)]
-    pub artifacts: artifacts::Artifacts,
-}
-
-/// Opens a merge request that bumps the first stage of a pipeline, or brings it up to date.
-#[derive(Debug, Args)]
-pub struct Propose {
-    /// Pipeline of datapin.toml.
-    #[arg(env = "DATAPIN_PIPELINE")]
-    pub pipeline: String,
-    /// Data version.
-    #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
-    pub version: String,
-    /// Label that it gets; may be given several times.
-    #[arg(long, env = "DATAPIN_LABEL", value_delimiter = ',')]
-    pub label: Vec<String>,
-    /// Login name of whom it is assigned to; may be given several times.
-    #[arg(long, env = "DATAPIN_ASSIGNEE", value_name = "NAME", value_delimiter = ',')]
-    pub assignee: Vec<String>,
-    /// Lets GitLab merge it once its checks pass.
-    #[arg(long, env = "DATAPIN_AUTO_MERGE")]
-    pub auto_merge: bool,
-    /// Prints the merge request, and writes nothing.
-    #[arg(long, env = "DATAPIN_DRY_RUN")]
-    pub dry_run: bool,
-}
-
 /// Brings an environment back to a verified set.
 #[derive(Debug, Args)]
 pub struct Rollback {
@@ -243,6 +209,66 @@ pub struct Rollback {
     pub artifacts: artifacts::Artifacts,
 }
 
+/// One job of a run that is spread over the jobs of a CI pipeline.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Step {
+    /// Enters the queue and waits for the turn: from then on the run holds its environments.
+    Enter {
+        /// Pipeline of datapin.toml.
+        #[arg(env = "DATAPIN_PIPELINE")]
+        pipeline: String,
+        /// Data version.
+        #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
+        version: String,
+        /// Changes a settable value in the same commit.
+        #[arg(long = "set", env = "DATAPIN_SET", value_name = "SERVICE:PATH=VALUE", value_delimiter = ';')]
+        set: Vec<String>,
+        /// Gives up at once (14) where others are before it.
+        #[arg(long, env = "DATAPIN_NO_WAIT")]
+        no_wait: bool,
+    },
+    /// Announces the start.
+    Announce {
+        /// Pipeline of datapin.toml, where this CI pipeline has several runs.
+        #[arg(env = "DATAPIN_PIPELINE")]
+        pipeline: Option<String>,
+    },
+    /// Deploys a service: the first job of a stage pins all its services, each watches its own.
+    Deploy {
+        /// Environment.
+        environment: String,
+        /// Service.
+        service: String,
+    },
+    /// Runs a gate; the job of a manual gate is a person's yes.
+    Gate {
+        /// Environment.
+        environment: String,
+        /// Gate.
+        gate: String,
+    },
+    /// Takes a service back: the first job reverts everything, each waits for its own service.
+    Rollback {
+        /// Environment.
+        environment: String,
+        /// Service.
+        service: String,
+    },
+    /// Verifies the run, and records it outside git.
+    Record {
+        /// Environment.
+        environment: String,
+    },
+    /// Does whatever is left, and announces the end.
+    Finish {
+        /// Pipeline of datapin.toml, where this CI pipeline has several runs.
+        #[arg(env = "DATAPIN_PIPELINE")]
+        pipeline: Option<String>,
+    },
+    /// Prints the GitLab child pipeline that draws a pipeline: a job for each service, gate and record.
+    Graph(Graph),
+}
+
 /// Cancels a run.
 #[derive(Debug, Args)]
 pub struct Cancel {
@@ -251,6 +277,23 @@ pub struct Cancel {
     pub run: Option<String>,
     /// Why.
     #[arg(long, default_value = "asked for")]
+    pub reason: String,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+}
+
+/// A person's yes to a manual gate.
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// Run id, its last six characters, or number; without it the only one there is.
+    #[arg(env = "DATAPIN_RUN")]
+    pub run: Option<String>,
+    /// Gate, where several wait.
+    #[arg(long, env = "DATAPIN_GATE", value_name = "NAME")]
+    pub gate: Option<String>,
+    /// Why.
+    #[arg(long)]
     pub reason: String,
     /// Name of the queue in datapin.toml.
     #[arg(long, default_value = "default")]
@@ -374,32 +417,6 @@ pub struct Check {
     pub job_timeout: Option<u64>,
 }
 
-/// A merge request that is checked; a merge request pipeline of GitLab says all of it.
-#[derive(Debug, Clone, Args)]
-pub struct CheckedRequest {
-    /// Number of a merge request: says what it would do, in a note on it too.
-    #[arg(long, env = "CI_MERGE_REQUEST_IID", value_name = "IID")]
-    pub merge_request: Option<u64>,
-    /// Commit that its branch began at.
-    #[arg(long, env = "CI_MERGE_REQUEST_DIFF_BASE_SHA", value_name = "SHA")]
-    pub base: Option<String>,
-    /// Its newest commit; without it the tip of its branch.
-    #[arg(long, env = "CI_COMMIT_SHA", value_name = "SHA")]
-    pub head: Option<String>,
-    /// Branch that it is merged into.
-    #[arg(long, env = "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", value_name = "BRANCH")]
-    pub target: Option<String>,
-    /// Its own branch.
-    #[arg(long, env = "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", value_name = "BRANCH")]
-    pub source: Option<String>,
-    /// Project of its own branch: another than --project is a fork.
-    #[arg(long, env = "CI_MERGE_REQUEST_SOURCE_PROJECT_ID", value_name = "ID")]
-    pub source_project: Option<String>,
-    /// Project that it is merged into.
-    #[arg(long, env = "CI_MERGE_REQUEST_PROJECT_ID", value_name = "ID")]
-    pub project: Option<String>,
-}
-
 /// Shows how runs ended.
 #[derive(Debug, Args)]
 pub struct History {
@@ -435,6 +452,29 @@ pub struct Report {
     /// Name of the queue in datapin.toml.
     #[arg(long, default_value = "default")]
     pub queue: String,
+}
+
+/// Prints the GitLab child pipeline of a pipeline.
+#[derive(Debug, Clone, Args)]
+pub struct Graph {
+    /// Pipeline of datapin.toml.
+    #[arg(env = "DATAPIN_PIPELINE")]
+    pub pipeline: String,
+    /// Data version; without it the jobs are told by DATAPIN_VERSION.
+    #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
+    pub version: Option<String>,
+    /// Changes a settable value in the same commit.
+    #[arg(long = "set", env = "DATAPIN_SET", value_name = "SERVICE:PATH=VALUE", value_delimiter = ';')]
+    pub set: Vec<String>,
+    /// Image of the jobs.
+    #[arg(long, env = "DATAPIN_IMAGE")]
+    pub image: Option<String>,
+    /// Tag of the runners; may be repeated.
+    #[arg(long = "tag", env = "DATAPIN_TAGS", value_name = "TAG", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// File of the repository with settings that all jobs need, such as `default: id_tokens:`.
+    #[arg(long, env = "DATAPIN_INCLUDE", value_name = "FILE")]
+    pub include: Option<String>,
 }
 
 /// Writes a starting configuration and creates the queue.

@@ -294,6 +294,8 @@ pub struct Queue {
     pub max_wait: Duration,
     /// After this time a ticket that may start and does not is dropped.
     pub start_grace: Duration,
+    /// After this silence a run in `step` jobs is taken for dead where GitLab cannot be asked; `None` means never.
+    pub step_idle: Option<Duration>,
 }
 
 /// Who is told about start and finish.

@@ -1,7 +1,7 @@
 //! GitLab's REST API, version 4: merge requests, notes, commit statuses, deployments, pipelines.
 //!
 //! [`GitLab`] is one project of one server, seen with one token. Requests are those of the `gitlab` crate,
-//! or [`endpoint`] where it has none; they go out through [`wire`], which has limits for everything. Every
+//! or `endpoint` where it has none; they go out through `wire`, which has limits for everything. Every
 //! failure is a [`GitLabError`], which says what was asked and which right is missing.
 
 mod ask;

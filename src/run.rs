@@ -18,6 +18,7 @@ pub mod driver;
 pub mod error;
 pub mod fence;
 pub mod forward;
+pub mod job;
 pub mod journal;
 pub mod limits;
 pub mod markup;
@@ -26,6 +27,7 @@ pub mod message;
 pub mod order;
 pub mod outside;
 pub mod past;
+pub mod people;
 pub mod probe;
 pub mod proof;
 pub mod propose;
@@ -37,6 +39,7 @@ pub mod sync;
 pub mod takeover;
 pub mod verify;
 pub mod wait;
+pub mod words;
 
 use jiff::Timestamp;
 
@@ -63,15 +66,7 @@ pub async fn deploy(
     set: Vec<Setting>,
 ) -> Result<Outcome, RunError> {
     let pipeline = context.config.pipeline(pipeline)?.clone();
-    let (plan, store) = plan(context, &pipeline, version, &set).await?;
-    if !plan.obstacles.is_empty() {
-        return Err(RunError::NotAllowed(plan.obstacles.join("; ")));
-    }
-    let stages = &pipeline.stages;
-    let environments: Vec<String> = stages.iter().flat_map(|stage| stage.environments.clone()).collect();
-    let gates: Vec<String> = stages.iter().flat_map(|stage| stage.gates.clone()).collect();
-    let needs = Needs { environments: &environments, dataset: &pipeline.dataset, version, gates: &gates };
-    ready::ready(context, &needs).await?;
+    let (plan, store) = prepared(context, &pipeline, version, &set).await?;
     let order = Order::deployment(&pipeline, version, set);
     let settings = context.config.queue_of(&pipeline);
     let seen = store.read().await?;
@@ -82,6 +77,25 @@ pub async fn deploy(
         return Ok(Outcome::NothingToDo);
     }
     carry_out(context, &store, settings, order).await
+}
+
+/// The plan of a deployment that nothing stands against, and the queue that it would enter.
+async fn prepared(
+    context: &Context,
+    pipeline: &crate::config::Pipeline,
+    version: &str,
+    set: &[Setting],
+) -> Result<(crate::plan::Plan, Store), RunError> {
+    let (plan, store) = plan(context, pipeline, version, set).await?;
+    if !plan.obstacles.is_empty() {
+        return Err(RunError::NotAllowed(plan.obstacles.join("; ")));
+    }
+    let stages = &pipeline.stages;
+    let environments: Vec<String> = stages.iter().flat_map(|stage| stage.environments.clone()).collect();
+    let gates: Vec<String> = stages.iter().flat_map(|stage| stage.gates.clone()).collect();
+    let needs = Needs { environments: &environments, dataset: &pipeline.dataset, version, gates: &gates };
+    ready::ready(context, &needs).await?;
+    Ok((plan, store))
 }
 
 /// The plan of a deployment as things are now, and the queue that it would enter. Writes nothing.

@@ -64,6 +64,8 @@ pub fn ticket(repository: &str, version: &str) -> Ticket {
         notify: Announced::default(),
         adopts: None,
         cancel: None,
+        fault: None,
+        idle: None,
         times: Times { entered: Timestamp::now(), started: None, verified: None },
         unknown: Unknown::new(),
     }

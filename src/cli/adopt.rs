@@ -1,11 +1,35 @@
 //! `datapin adopt`.
 
+use clap::Args;
+
+use super::artifacts::Artifacts;
 use super::output::emit;
 use super::stage::{CommandError, Stage};
-use super::{Adopt, Common, Output};
+use super::{Common, Output};
 use crate::exit::Exit;
 use crate::repo::CommitId;
 use crate::run::adopt::{self, Adoption, Asked};
+
+/// Waits for, gates and records what people committed; run after a merge, on the target branch.
+#[derive(Debug, Args)]
+pub struct Adopt {
+    /// Newest commit, all 40 digits; without it the tip of the target branch.
+    #[arg(env = "CI_COMMIT_SHA")]
+    pub commit: Option<String>,
+    /// Commit before the oldest; without it, or all zeros: the first parent of COMMIT.
+    #[arg(long, env = "CI_COMMIT_BEFORE_SHA", value_name = "SHA")]
+    pub before: Option<String>,
+    /// Target branch; without it all that have the commit.
+    #[arg(long, env = "CI_COMMIT_BRANCH", value_name = "BRANCH")]
+    pub branch: Option<String>,
+    /// Pipeline that the version goes through; without it the one that `propose` named, else the only one that begins
+    /// with the environment, else that environment alone with all its gates.
+    #[arg(long, env = "DATAPIN_PIPELINE")]
+    pub pipeline: Option<String>,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: Artifacts,
+}
 
 /// `datapin adopt`.
 pub async fn adopt(common: &Common, args: &Adopt) -> Result<Exit, CommandError> {

@@ -1,12 +1,63 @@
 //! `datapin propose`, and what `datapin check` says on a merge request.
 
+use clap::Args;
+
 use super::output::emit;
 use super::stage::{CommandError, Stage};
-use super::{CheckedRequest, Common, Output, Propose};
+use super::{Common, Output};
 use crate::exit::Exit;
 use crate::run::context::Context;
 use crate::run::merge_request::{self, Home, MergeRequest, Verdict};
 use crate::run::propose::{self, MergedBy, Proposal, Proposed};
+
+/// Opens a merge request that bumps the first stage of a pipeline, or brings it up to date.
+#[derive(Debug, Args)]
+pub struct Propose {
+    /// Pipeline of datapin.toml.
+    #[arg(env = "DATAPIN_PIPELINE")]
+    pub pipeline: String,
+    /// Data version.
+    #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
+    pub version: String,
+    /// Label that it gets; may be given several times.
+    #[arg(long, env = "DATAPIN_LABEL", value_delimiter = ',')]
+    pub label: Vec<String>,
+    /// Login name of whom it is assigned to; may be given several times.
+    #[arg(long, env = "DATAPIN_ASSIGNEE", value_name = "NAME", value_delimiter = ',')]
+    pub assignee: Vec<String>,
+    /// Lets GitLab merge it once its checks pass.
+    #[arg(long, env = "DATAPIN_AUTO_MERGE")]
+    pub auto_merge: bool,
+    /// Prints the merge request, and writes nothing.
+    #[arg(long, env = "DATAPIN_DRY_RUN")]
+    pub dry_run: bool,
+}
+
+/// A merge request that is checked; a merge request pipeline of GitLab says all of it.
+#[derive(Debug, Clone, Args)]
+pub struct CheckedRequest {
+    /// Number of a merge request: says what it would do, in a note on it too.
+    #[arg(long, env = "CI_MERGE_REQUEST_IID", value_name = "IID")]
+    pub merge_request: Option<u64>,
+    /// Commit that its branch began at.
+    #[arg(long, env = "CI_MERGE_REQUEST_DIFF_BASE_SHA", value_name = "SHA")]
+    pub base: Option<String>,
+    /// Its newest commit; without it the tip of its branch.
+    #[arg(long, env = "CI_COMMIT_SHA", value_name = "SHA")]
+    pub head: Option<String>,
+    /// Branch that it is merged into.
+    #[arg(long, env = "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", value_name = "BRANCH")]
+    pub target: Option<String>,
+    /// Its own branch.
+    #[arg(long, env = "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", value_name = "BRANCH")]
+    pub source: Option<String>,
+    /// Project of its own branch: another than --project is a fork.
+    #[arg(long, env = "CI_MERGE_REQUEST_SOURCE_PROJECT_ID", value_name = "ID")]
+    pub source_project: Option<String>,
+    /// Project that it is merged into.
+    #[arg(long, env = "CI_MERGE_REQUEST_PROJECT_ID", value_name = "ID")]
+    pub project: Option<String>,
+}
 
 /// `datapin propose`.
 pub async fn propose(common: &Common, args: &Propose) -> Result<Exit, CommandError> {

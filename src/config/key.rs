@@ -31,6 +31,8 @@ pub(super) enum Shape {
     Named(&'static Keys),
     /// Header values by header name.
     Headers,
+    /// Strings by the name of a variable.
+    Variables(Form),
 }
 
 /// What a string has to look like.

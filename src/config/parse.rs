@@ -212,6 +212,7 @@ fn queue(name: &str, fields: &Fields, environments: &Repository) -> Queue {
         ttl: fields.time("ttl").unwrap_or(QUEUE_TTL),
         max_wait: fields.time("max_wait").unwrap_or(QUEUE_MAX_WAIT),
         start_grace: fields.time("start_grace").unwrap_or(QUEUE_START_GRACE),
+        step_idle: fields.time("step_idle_ttl"),
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) enum Raw {
     Tables(Vec<Fields>),
     Named(BTreeMap<String, Fields>),
     Headers(BTreeMap<String, HeaderValue>),
+    Variables(BTreeMap<String, String>),
 }
 
 impl Fields {
@@ -101,6 +102,13 @@ impl Fields {
     pub(super) fn headers(&self, key: &str) -> BTreeMap<String, HeaderValue> {
         match self.values.get(key) {
             Some(Raw::Headers(headers)) => headers.clone(),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn variables(&self, key: &str) -> BTreeMap<String, String> {
+        match self.values.get(key) {
+            Some(Raw::Variables(variables)) => variables.clone(),
             _ => BTreeMap::new(),
         }
     }

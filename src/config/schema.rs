@@ -93,6 +93,11 @@ fn shape(shape: Shape) -> Value {
         Shape::Named(keys) => json!({
             "type": "object", "propertyNames": { "pattern": NAME }, "additionalProperties": table(keys),
         }),
+        Shape::Variables(form) => json!({
+            "type": "object",
+            "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
+            "additionalProperties": { "anyOf": [{ "const": "" }, text(form)] },
+        }),
         Shape::Headers => json!({
             "type": "object",
             "propertyNames": { "pattern": "^[A-Za-z0-9_-]+$" },

@@ -89,6 +89,12 @@ pub struct Ticket {
     /// The wish to cancel it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<Wish>,
+    /// What a job of a spread run reported that has to be taken back; whoever acts next does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Cause>,
+    /// Since when an observer saw no sign of life of a spread run of which GitLab says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Idle>,
     /// When what happened.
     pub times: Times,
     /// Fields of a newer build.
@@ -188,11 +194,27 @@ pub struct Driver {
 }
 
 /// How a started ticket shows that it is alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lives {
     /// Its process beats every third of `ttl`.
     Process,
+    /// It is spread over the jobs of a CI pipeline: GitLab says whether that goes on.
+    Pipeline(Spread),
+}
+
+/// A run that is spread over the jobs of a CI pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Spread {
+    /// GitLab's host.
+    pub host: String,
+    /// Id of the project.
+    pub project: String,
+    /// Id of the pipeline.
+    pub pipeline: String,
+    /// Id of the job that acts as the driver now; `None` once it has handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
 }
 
 /// How far a run is.
@@ -295,6 +317,15 @@ pub struct Announced {
     /// Whether the finish was.
     #[serde(default)]
     pub finish: bool,
+}
+
+/// A silence that was noted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Idle {
+    /// The driver as it was seen; any sign of life ends the silence.
+    pub driver: Driver,
+    /// Since when, by the observer's clock.
+    pub since: Timestamp,
 }
 
 /// The wish to cancel a run.

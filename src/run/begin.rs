@@ -17,6 +17,13 @@ use crate::queue::{
 impl Driver {
     /// Checks, and announces the start.
     pub(super) async fn begin(&self) -> Result<(), Trouble> {
+        self.check().await?;
+        self.announce_start(&self.journal.ticket()).await;
+        Ok(())
+    }
+
+    /// Checks everything that can be checked; from here on the run deploys.
+    pub(super) async fn check(&self) -> Result<(), Trouble> {
         self.go_on()?;
         self.begin_adoption().await?;
         match self.journal.ticket().kind {
@@ -25,7 +32,6 @@ impl Driver {
         }
         let ticket = self.journal.ticket();
         self.context.events.tell(&ticket.run, What::Checked);
-        self.announce_start(&ticket).await;
         self.journal.note(|ticket| ticket.state = State::Deploying { stage: 0, step: StageStep::Pin });
         Ok(())
     }

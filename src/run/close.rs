@@ -69,7 +69,7 @@ impl Driver {
         }
     }
 
-    fn not_announced(&self, ticket: &Ticket, why: &str) {
+    pub(super) fn not_announced(&self, ticket: &Ticket, why: &str) {
         self.context.events.note(&ticket.run, Level::Warning, format!("not announced: {why}"));
     }
 

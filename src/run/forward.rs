@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::driver::{Driver, Trouble};
 use super::fence::{Group, Made, Make, Passed, pass};
+use super::journal::Pulse;
 use super::message;
 use super::sync::{self, Awaited, Ended, How};
 use crate::agent::wait::Mode;
-use crate::event::{PinChange, What};
+use crate::event::{Level, PinChange, What};
 use crate::gate::{Facts, GateEvent, GateRunner, Report, run_stage};
+use crate::notify::Announcement;
 use crate::plan::{self, Files, Wanted};
 use crate::queue::{Action, CauseKind, EnvironmentPart, RunKind, ServiceState, StageRecord, Ticket, Verdict};
 use crate::repo::CommitId;
@@ -175,6 +177,9 @@ impl Driver {
             let text = format!("gate {missing} is not in this configuration");
             return Err(Trouble::back(CauseKind::NotAllowed, text));
         }
+        let _eyes = self.ask_people(stage, &gates).await?;
+        let gates: Vec<GateRunner> =
+            gates.into_iter().map(|gate| gate.with_answers(self.journal.answers())).collect();
         self.journal.assure().await?;
         let hear = |event: GateEvent| self.hear(&ticket, stage, event);
         let reports = self.unless_cancelled(run_stage(&gates, &facts(&ticket, stage), hear)).await?;
@@ -187,11 +192,48 @@ impl Driver {
         }
     }
 
-    fn hear(&self, ticket: &Ticket, stage: usize, event: GateEvent) {
+    /// Says who is asked by manual gates, and looks for answers more often than a beat would.
+    async fn ask_people(&self, stage: usize, gates: &[GateRunner]) -> Result<Option<Pulse>, Trouble> {
+        if gates.iter().all(|gate| gate.asks().is_none()) {
+            return Ok(None);
+        }
+        // An answer is only taken where the branch says that the gate waits for one.
+        self.journal.confirm().await?;
+        self.tell_asked(stage, gates).await;
+        Ok(Some(self.journal.watch(self.context.glance())))
+    }
+
+    /// Tells chat and listeners who is asked.
+    pub(super) async fn tell_asked(&self, stage: usize, gates: &[GateRunner]) {
+        let ticket = self.journal.ticket();
+        let summary = super::close::summary(&ticket);
+        for gate in gates {
+            let Some((who, timeout)) = gate.asks() else { continue };
+            let asked = crate::notify::Asked { gate: gate.name(), who, timeout, stage };
+            let announcement =
+                Announcement::Asked { run: &ticket.run, number: ticket.number, summary: &summary, asked };
+            let text = format!(
+                "gate {} waits for a person{}: `datapin approve {} --gate {}`, no is `datapin cancel {}`; {timeout:?} at most",
+                gate.name(),
+                who.map(|who| format!(" ({who})")).unwrap_or_default(),
+                ticket.number,
+                gate.name(),
+                ticket.number,
+            );
+            self.context.events.note(&ticket.run, Level::Info, text);
+            if let Err(error) =
+                self.context.notifier.announce(&announcement, ticket.notify.thread.as_deref()).await
+            {
+                self.not_announced(&ticket, &error.to_string());
+            }
+        }
+    }
+
+    pub(super) fn hear(&self, ticket: &Ticket, stage: usize, event: GateEvent) {
         let what = match event {
             GateEvent::Began { gate, attempt } => What::GateBegan { stage, gate, attempt },
             GateEvent::Retrying { gate, attempt, report, pause } => What::Note {
-                level: crate::event::Level::Warning,
+                level: Level::Warning,
                 text: format!(
                     "gate {gate}, try {attempt}: {}; tried again in {} s",
                     report.summary,
@@ -295,7 +337,7 @@ fn changes(ticket: &Ticket, group: &Group) -> Vec<PinChange> {
         .collect()
 }
 
-fn facts(ticket: &Ticket, stage: usize) -> Facts {
+pub(super) fn facts(ticket: &Ticket, stage: usize) -> Facts {
     let parts = &ticket.stages[stage].environments;
     let mut services: Vec<String> = Vec::new();
     for service in parts.iter().flat_map(|part| &part.services) {

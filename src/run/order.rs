@@ -37,6 +37,8 @@ pub struct Order {
     pub number: u64,
     /// The key that it rejoins with; `None` means the one of its CI pipeline, or one of its own.
     pub key: Option<String>,
+    /// How it shows that it is alive.
+    pub lives: Lives,
 }
 
 impl Order {
@@ -59,6 +61,7 @@ impl Order {
             attempt: 1,
             number: 0,
             key: None,
+            lives: Lives::Process,
         }
     }
 
@@ -83,6 +86,7 @@ impl Order {
             attempt: 1,
             number: 0,
             key: None,
+            lives: Lives::Process,
         }
     }
 
@@ -126,6 +130,7 @@ impl Order {
             attempt: ticket.attempt,
             number: ticket.number,
             key: Some(ticket.key.clone()),
+            lives: Lives::Process,
         }
     }
 
@@ -148,12 +153,14 @@ impl Order {
             config: context.config.source.blob.clone(),
             priority: self.priority,
             driver: Driver { epoch: 0, who: context.who.clone(), beat: 0 },
-            lives: Lives::Process,
+            lives: self.lives.clone(),
             state: State::Waiting,
             stages: self.stages.iter().map(|stage| self.stage(context, stage)).collect(),
             attempt: self.attempt,
             notify: Announced::default(),
             cancel: None,
+            fault: None,
+            idle: None,
             times: Times { entered: Timestamp::now(), started: None, verified: None },
             unknown: Unknown::new(),
         }
@@ -188,6 +195,8 @@ impl Order {
             verdict: None,
             summary: String::new(),
             url: String::new(),
+            approval: None,
+            seen: None,
         };
         let config = &context.config;
         StageRecord {

@@ -2,6 +2,7 @@
 
 mod bad;
 mod flow;
+mod gitlab;
 mod line;
 mod propose;
 mod request;
@@ -39,7 +40,13 @@ fn commit(world: &World, environment: &str, from: &str, to: &str, message: &str)
         let path = person.join(format!("values/{environment}/{service}.yaml"));
         let Ok(text) = std::fs::read_to_string(&path) else { continue };
         assert!(text.contains(from), "{service} is not on {from}:\n{text}");
-        std::fs::write(&path, text.replace(from, to)).unwrap();
+        // other words of the file may name the version too
+        let line = |line: &str| match line.contains("version") {
+            true => line.replacen(from, to, 1),
+            false => line.to_owned(),
+        };
+        let lines: Vec<String> = text.split('\n').map(line).collect();
+        std::fs::write(&path, lines.join("\n")).unwrap();
     }
     git(
         &person,

@@ -168,13 +168,17 @@ static QUEUE: Keys = Keys::of(&[
         Shape::Text(Form::Duration),
         "how long a run may take to start; 2m by default",
     ),
+    Key::optional(
+        "step_idle_ttl",
+        Shape::Text(Form::Duration),
+        "silence after which a run in `step` jobs is dead where GitLab cannot be asked; never by default",
+    ),
     Key::optional("repository", Shape::Text(Form::Remote), "URL of a repository of the queue's own"),
     TOKEN,
     USERNAME,
     SSH,
     KNOWN_HOSTS,
 ])
-.later(&["step_idle_ttl"])
 .choice(LOGIN);
 
 static ROCKETCHAT: Keys = Keys::of(&[

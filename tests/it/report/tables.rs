@@ -259,6 +259,8 @@ fn ticket(number: u64, environments: &[&str], state: State) -> Ticket {
         notify: Announced::default(),
         adopts: None,
         cancel: None,
+        fault: None,
+        idle: None,
         times: Times { entered: at("15:00:00"), started, verified: None },
         unknown: Unknown::default(),
     }
