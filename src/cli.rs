@@ -1,6 +1,7 @@
 //! Command line arguments. Every argument has an environment variable, so that a pipeline trigger can drive it.
 
 pub mod edge;
+pub mod graph;
 pub mod init;
 pub mod live;
 pub mod look;
@@ -245,6 +246,8 @@ pub enum Step {
         #[arg(env = "DATAPIN_PIPELINE")]
         pipeline: Option<String>,
     },
+    /// Prints the GitLab child pipeline that draws a pipeline: a job for each service, gate and record.
+    Graph(Graph),
 }
 
 /// Cancels a run.
@@ -395,6 +398,29 @@ pub struct History {
     /// Name of the queue in datapin.toml.
     #[arg(long, default_value = "default")]
     pub queue: String,
+}
+
+/// Prints the GitLab child pipeline of a pipeline.
+#[derive(Debug, Clone, Args)]
+pub struct Graph {
+    /// Pipeline of datapin.toml.
+    #[arg(env = "DATAPIN_PIPELINE")]
+    pub pipeline: String,
+    /// Data version; without it the jobs are told by DATAPIN_VERSION.
+    #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
+    pub version: Option<String>,
+    /// Changes a settable value in the same commit.
+    #[arg(long = "set", env = "DATAPIN_SET", value_name = "SERVICE:PATH=VALUE", value_delimiter = ';')]
+    pub set: Vec<String>,
+    /// Image of the jobs.
+    #[arg(long, env = "DATAPIN_IMAGE")]
+    pub image: Option<String>,
+    /// Tag of the runners; may be repeated.
+    #[arg(long = "tag", env = "DATAPIN_TAGS", value_name = "TAG", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// File of the repository with settings that all jobs need, such as `default: id_tokens:`.
+    #[arg(long, env = "DATAPIN_INCLUDE", value_name = "FILE")]
+    pub include: Option<String>,
 }
 
 /// Writes a starting configuration and creates the queue.

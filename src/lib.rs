@@ -12,6 +12,7 @@ pub mod event;
 pub mod exit;
 pub mod gate;
 pub mod gitlab;
+pub mod graph;
 pub mod notify;
 pub mod plan;
 pub mod process;

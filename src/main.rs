@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use datapin::cli::stage::CommandError;
-use datapin::cli::{Cli, Command, edge, init, look, output, queue, runs};
+use datapin::cli::{Cli, Command, Step, edge, graph, init, look, output, queue, runs};
 use datapin::exit::Exit;
 use datapin::{config, demo, report};
 
@@ -49,6 +49,7 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
     match &cli.command {
         Command::Deploy(args) => runs::deploy(common, args).await,
         Command::Rollback(args) => runs::rollback(common, args).await,
+        Command::Step(Step::Graph(args)) => graph::graph(common, args),
         Command::Step(step) => runs::step(common, step).await,
         Command::Cancel(args) => runs::cancel(common, args).await,
         Command::Approve(args) => runs::approve(common, args).await,

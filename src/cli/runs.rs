@@ -109,12 +109,12 @@ pub async fn rollback(common: &Common, args: &Rollback) -> Result<Exit, CommandE
 /// `datapin step …`.
 pub async fn step(common: &Common, step: &Step) -> Result<Exit, CommandError> {
     let stage = Stage::open(common)?;
-    let done = step_on(&stage.context, step).await;
+    let done = step_on(&stage.context, common, step).await;
     stage.close().await;
     done
 }
 
-async fn step_on(context: &Context, step: &Step) -> Result<Exit, CommandError> {
+async fn step_on(context: &Context, common: &Common, step: &Step) -> Result<Exit, CommandError> {
     let task = match step.clone() {
         Step::Enter { pipeline, version, set, no_wait } => {
             let set = settings(context, &pipeline, &set)?;
@@ -127,6 +127,7 @@ async fn step_on(context: &Context, step: &Step) -> Result<Exit, CommandError> {
         Step::Rollback { environment, service } => Task::Rollback { environment, service },
         Step::Record { environment } => Task::Record { environment },
         Step::Finish { pipeline } => Task::Finish { pipeline },
+        Step::Graph(args) => return super::graph::graph(common, &args),
     };
     Ok(job::perform(context, &task).await?)
 }

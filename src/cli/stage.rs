@@ -25,6 +25,9 @@ pub enum CommandError {
     /// `--set`.
     #[error(transparent)]
     Set(#[from] SetError),
+    /// A graph.
+    #[error(transparent)]
+    Graph(#[from] crate::graph::GraphError),
     /// Anything else that was asked wrongly.
     #[error("{0}")]
     Usage(String),
@@ -48,6 +51,7 @@ impl CommandError {
             CommandError::Edge(error) => error.exit(),
             CommandError::Run(error) => error.exit(),
             CommandError::Set(_) | CommandError::Usage(_) => Exit::Usage,
+            CommandError::Graph(_) => Exit::Damage,
             CommandError::Local { .. } | CommandError::Missing(_) => Exit::Unreachable,
         }
     }
