@@ -173,13 +173,14 @@ impl Drop for Started {
 }
 
 impl Pipeline {
-    /// How each job ended that ran, by the list at the end.
+    /// How each job's script ended that ran, by the list at the end.
     fn ends(&self) -> Ends {
         let mut found = Ends::new();
         for line in self.output.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
             if let [end @ ("PASS" | "WARN" | "FAIL"), rest @ ..] = words.as_slice()
                 && line.starts_with(' ')
+                && !line.ends_with("after_script")
                 && let Some(name) = rest.iter().find(|word| !matches!(**word, "->") && !word.starts_with('['))
                 && *name != "downstream"
             {
