@@ -73,18 +73,13 @@ impl PipelineGate {
             }
         };
         let mut running = Running { gitlab: gitlab.clone(), pipeline: started, seen: None, over: false };
-        let followed = timeout_at(end, self.follow(&mut running)).await;
-        let ended = match followed {
-            Ok(ended) => ended,
-            Err(_) => Err(None),
-        };
-        match ended {
-            Ok(status) => {
+        match timeout_at(end, self.follow(&mut running)).await {
+            Ok(Ok(status)) => {
                 running.over = true;
                 outcome::of(&running.gitlab, &running.pipeline, &status).await
             }
-            Err(Some(error)) => outcome::failed(&error),
-            Err(None) => {
+            Ok(Err(error)) => outcome::failed(&error),
+            Err(_) => {
                 let attempt = outcome::timed_out(&running, timeout).await;
                 running.cancel().await;
                 attempt
@@ -155,7 +150,7 @@ impl PipelineGate {
 
     /// Looks until the pipeline is over. A server that is away for a while is waited for: another pipeline
     /// beside this one would help nobody.
-    async fn follow(&self, running: &mut Running) -> Result<Status, Option<GitLabError>> {
+    async fn follow(&self, running: &mut Running) -> Result<Status, GitLabError> {
         let mut pause = self.interval;
         loop {
             match running.gitlab.pipelines().get(running.pipeline.id).await {
@@ -164,7 +159,7 @@ impl PipelineGate {
                     running.seen = None;
                 }
                 Err(error) if error.may_pass() => running.seen = Some(error),
-                Err(error) => return Err(Some(error)),
+                Err(error) => return Err(error),
             }
             if running.seen.is_none() && running.pipeline.status.finished().is_some() {
                 return Ok(running.pipeline.status.clone());

@@ -76,7 +76,8 @@ impl JobGate {
                 return Attempt::ended(Report::without_output(Verdict::TimedOut, why));
             }
         };
-        let jobs = running.cluster.watch(Kind::JOB, &running.namespace, keep);
+        // all of a Job is looked at, and it is small
+        let jobs = running.cluster.watch(Kind::JOB, &running.namespace, |_| {});
         let mut pods = Pods::of(&running.cluster, &running.namespace, &running.name);
         let left = limit.saturating_sub(begun.elapsed());
         let end = timeout(left, running.end(jobs, &mut pods, self.patience)).await;
@@ -152,9 +153,6 @@ impl JobGate {
         }
     }
 }
-
-/// All of a Job is looked at, and it is small.
-fn keep(_: &mut Value) {}
 
 impl Running {
     /// Creates the Job; one of this run that is there already is taken for it.
