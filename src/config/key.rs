@@ -162,8 +162,6 @@ pub(super) struct Keys {
     pub(super) keys: &'static [Key],
     /// Kinds; where there are any, `kind` is required.
     pub(super) kinds: &'static [Kind],
-    /// Kinds of the design that this build does not have.
-    pub(super) later_kinds: &'static [&'static str],
     /// Keys of the design that this build does not have.
     pub(super) later: &'static [&'static str],
     /// Keys that exclude each other.
@@ -172,7 +170,7 @@ pub(super) struct Keys {
 
 impl Keys {
     const fn of(keys: &'static [Key]) -> Self {
-        Self { keys, kinds: &[], later_kinds: &[], later: &[], choice: Choice::Free }
+        Self { keys, kinds: &[], later: &[], choice: Choice::Free }
     }
 
     const fn later(mut self, later: &'static [&'static str]) -> Self {
@@ -185,9 +183,8 @@ impl Keys {
         self
     }
 
-    const fn kinds(mut self, kinds: &'static [Kind], later_kinds: &'static [&'static str]) -> Self {
+    const fn kinds(mut self, kinds: &'static [Kind]) -> Self {
         self.kinds = kinds;
-        self.later_kinds = later_kinds;
         self
     }
 

@@ -43,8 +43,6 @@ pub enum Problem {
     KeyNotBuilt { key: String, place: String, known: Vec<String> },
     #[error("unknown kind `{kind}` {place}")]
     UnknownKind { kind: String, place: String, known: Vec<String> },
-    #[error("this build does not have kind `{kind}` {place}")]
-    KindNotBuilt { kind: String, place: String, known: Vec<String> },
     #[error("{what} {place} must be {expected}, not {found}")]
     WrongType { what: String, place: String, expected: String, found: String },
     #[error("`{key}` is missing {place}")]
@@ -155,7 +153,6 @@ impl Problem {
                 unknown_key(key, known, elsewhere.as_deref())
             }
             Problem::UnknownKind { kind, known, .. } => suggest(kind, known, "kinds in this build"),
-            Problem::KindNotBuilt { known, .. } => vec![list("kinds in this build", known)],
             Problem::KeyNotBuilt { known, .. } => vec![list("keys in this build", known)],
             Problem::UnknownWord { word, known, .. } => suggest(word, known, "it can be"),
             Problem::UnknownPlaceholder { name, known, .. } => {
@@ -246,47 +243,7 @@ impl Problem {
             Problem::QueueIsTarget { .. } => "the GitOps agent would deploy the queue: use another branch",
             Problem::QueueTwice { .. } => "two names for one queue: remove one",
             Problem::Exclusive { .. } => "keep one of them",
-            Problem::BadName { .. }
-            | Problem::BadDuration { .. }
-            | Problem::NotPositive { .. }
-            | Problem::BadBranch { .. }
-            | Problem::BadUrl { .. }
-            | Problem::BadRemote { .. }
-            | Problem::BadVariable { .. }
-            | Problem::BadFile { .. }
-            | Problem::BadPath { .. }
-            | Problem::BadCondition { .. }
-            | Problem::BadSettable { .. }
-            | Problem::BadResource { .. }
-            | Problem::BadSelector { .. }
-            | Problem::StrayBrace { .. }
-            | Problem::UnclosedBrace { .. }
-            | Problem::Syntax { .. }
-            | Problem::TooLarge { .. }
-            | Problem::WrongType { .. }
-            | Problem::MissingWay { .. }
-            | Problem::Incomplete { .. }
-            | Problem::Empty { .. }
-            | Problem::Duplicate { .. }
-            | Problem::OutOfRange { .. }
-            | Problem::BadPattern { .. }
-            | Problem::BadHeader { .. }
-            | Problem::ControlCharacter { .. }
-            | Problem::EnvironmentTwice { .. }
-            | Problem::GateCycle { .. }
-            | Problem::TooShort { .. }
-            | Problem::UnknownKey { .. }
-            | Problem::UnknownKind { .. }
-            | Problem::KindNotBuilt { .. }
-            | Problem::KeyNotBuilt { .. }
-            | Problem::UnknownWord { .. }
-            | Problem::UnknownPlaceholder { .. }
-            | Problem::UnknownReference { .. }
-            | Problem::DatasetMissing { .. }
-            | Problem::KeyOfOtherKind { .. }
-            | Problem::MissingKey { .. }
-            | Problem::SharedPath { .. }
-            | Problem::BadPerson { .. } => return None,
+            _ => return None,
         })
     }
 }

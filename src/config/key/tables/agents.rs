@@ -63,14 +63,11 @@ const SELECTOR: Key =
 const PROVEN: Key =
     Key::optional("proof", Shape::Table(&PROOF), "where the running pods themselves carry the version");
 
-static WORKLOAD_AFTER: Keys = Keys::of(&[]).kinds(
-    &[Kind {
-        name: "workload",
-        keys: &[RESOURCE, SELECTOR, NAMESPACE, PROVEN, CONTEXT, KUBECONFIG, EKS],
-        doc: "Deployments, StatefulSets and DaemonSets",
-    }],
-    &[],
-);
+static WORKLOAD_AFTER: Keys = Keys::of(&[]).kinds(&[Kind {
+    name: "workload",
+    keys: &[RESOURCE, SELECTOR, NAMESPACE, PROVEN, CONTEXT, KUBECONFIG, EKS],
+    doc: "Deployments, StatefulSets and DaemonSets",
+}]);
 
 const COMMAND: Kind = Kind {
     name: "command",
@@ -149,4 +146,4 @@ const WORKLOAD: Kind = Kind {
     doc: "Deployments, StatefulSets and DaemonSets: what their running pods carry",
 };
 
-pub(super) static AGENT: Keys = Keys::of(&[]).kinds(&[COMMAND, ARGOCD, FLUX, WORKLOAD], &[]);
+pub(super) static AGENT: Keys = Keys::of(&[]).kinds(&[COMMAND, ARGOCD, FLUX, WORKLOAD]);

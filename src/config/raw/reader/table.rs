@@ -86,10 +86,8 @@ impl Reader<'_> {
             return None;
         };
         let found = keys.kind(name);
-        let kind = name.to_owned();
-        if found.is_none() && keys.later_kinds.contains(&name) {
-            self.problem(node.range, Problem::KindNotBuilt { kind, place, known });
-        } else if found.is_none() {
+        if found.is_none() {
+            let kind = name.to_owned();
             self.problem(node.range, Problem::UnknownKind { kind, place, known });
         }
         found
