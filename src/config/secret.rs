@@ -47,6 +47,22 @@ impl SecretRef {
     ///
     /// The variable or file is missing, unreadable, no text, or empty.
     pub fn read(&self) -> Result<SecretString, SecretError> {
+        self.read_by(variable)
+    }
+
+    /// The same with variables that `lookup` reads.
+    ///
+    /// # Errors
+    ///
+    /// The variable or file is missing, unreadable, no text, or empty.
+    pub fn read_with(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<SecretString, SecretError> {
+        self.read_by(|name| lookup(name).ok_or_else(|| SecretError::NotSet(name.to_owned())))
+    }
+
+    fn read_by(
+        &self,
+        variable: impl Fn(&str) -> Result<String, SecretError>,
+    ) -> Result<SecretString, SecretError> {
         let mut text = match self {
             SecretRef::Env(name) => variable(name)?,
             SecretRef::File(file) => contents(file)?,

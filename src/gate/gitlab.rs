@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Again, Attempt, Facts, Report, command};
-use crate::config::{self, SecretError, SecretRef};
+use crate::config::{self, SecretError};
 use crate::gitlab::{GitLab, GitLabError, Pipeline, Status, Trigger};
 use crate::process;
 use crate::queue::Verdict;
@@ -44,7 +44,7 @@ impl PipelineGate {
         settings: &config::GitLabPipeline,
         lookup: &impl Fn(&str) -> Option<String>,
     ) -> Result<Self, SecretError> {
-        let trigger = settings.trigger_token.as_ref().map(|place| secret(place, lookup)).transpose()?;
+        let trigger = settings.trigger_token.as_ref().map(|place| place.read_with(lookup)).transpose()?;
         Ok(Self { settings: settings.clone(), trigger, gitlab: None, interval: INTERVAL })
     }
 
@@ -203,14 +203,5 @@ impl Drop for Running {
                 }
             });
         }
-    }
-}
-
-fn secret(place: &SecretRef, lookup: &impl Fn(&str) -> Option<String>) -> Result<SecretString, SecretError> {
-    match place {
-        SecretRef::Env(name) => {
-            lookup(name).map(SecretString::from).ok_or_else(|| SecretError::NotSet(name.clone()))
-        }
-        SecretRef::File(_) => place.read(),
     }
 }

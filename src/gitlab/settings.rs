@@ -160,23 +160,20 @@ fn token(
     variable: &impl Fn(&str) -> Option<String>,
     of_job: &impl Fn(&str) -> Option<String>,
 ) -> Result<Option<Token>, SettingsError> {
-    let checked = |text: String, from: String| match fault(&text) {
+    let checked = |text: &str, from: String| match fault(text) {
         None => Ok(SecretString::from(text.trim())),
         Some(fault) => Err(SettingsError::BadToken { from, fault }),
     };
     if let Some(place) = configured {
-        let text = match place {
-            SecretRef::Env(name) => variable(name).ok_or_else(|| SecretError::NotSet(name.clone()))?,
-            SecretRef::File(_) => place.read()?.expose_secret().to_owned(),
-        };
-        return checked(text, place.to_string()).map(|secret| Some(Token::Access(secret)));
+        let text = place.read_with(variable)?;
+        return checked(text.expose_secret(), place.to_string()).map(|secret| Some(Token::Access(secret)));
     }
     if let Some(text) = variable(TOKEN_VARIABLE) {
-        let secret = checked(text, format!("environment variable `{TOKEN_VARIABLE}`"))?;
+        let secret = checked(&text, format!("environment variable `{TOKEN_VARIABLE}`"))?;
         return Ok(Some(Token::Access(secret)));
     }
     let job = of_job("CI_JOB_TOKEN");
-    job.map(|text| checked(text, "environment variable `CI_JOB_TOKEN`".to_owned()).map(Token::Job))
+    job.map(|text| checked(&text, "environment variable `CI_JOB_TOKEN`".to_owned()).map(Token::Job))
         .transpose()
 }
 
