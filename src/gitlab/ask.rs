@@ -1,12 +1,13 @@
 //! One call: what is asked, what it takes, and what a failure means.
 
+use gitlab::api::common::path_escaped;
 use gitlab::api::{ApiError, AsyncQuery, Endpoint, Pageable, Pagination, paged};
 use http::StatusCode;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::endpoint::{Raw, segment};
+use super::endpoint::Raw;
 use super::settings::TOKEN_VARIABLE;
 use super::wire::{Wire, WireError};
 use super::{GitLab, GitLabError};
@@ -20,6 +21,8 @@ pub(super) struct Ask {
     /// Completes “cannot …”.
     pub(super) what: String,
     pub(super) right: Right,
+    /// A secret that is sent beside the token, and told no more than that.
+    hidden: Option<SecretString>,
 }
 
 /// What it takes to be answered.
@@ -76,15 +79,19 @@ impl Right {
 
 impl Ask {
     pub(super) fn read(what: impl Into<String>) -> Self {
-        Self { what: what.into(), right: Right::READ }
+        Self { what: what.into(), right: Right::READ, hidden: None }
     }
 
     pub(super) fn write(what: impl Into<String>) -> Self {
-        Self { what: what.into(), right: Right::WRITE }
+        Self { what: what.into(), right: Right::WRITE, hidden: None }
     }
 
     pub(super) fn also_for_jobs(self) -> Self {
         Self { right: self.right.also_for_jobs(), ..self }
+    }
+
+    pub(super) fn hiding(self, secret: &SecretString) -> Self {
+        Self { hidden: Some(secret.clone()), ..self }
     }
 }
 
@@ -103,7 +110,7 @@ impl GitLab {
     /// Deletes what is at `path` of the project.
     pub(super) async fn delete(&self, ask: &Ask, path: String) -> Result<(), GitLabError> {
         let endpoint =
-            gitlab::api::ignore(Raw::delete(format!("projects/{}/{path}", segment(self.project()))));
+            gitlab::api::ignore(Raw::delete(format!("projects/{}/{path}", path_escaped(self.project()))));
         endpoint.query_async(&self.wire).await.map_err(|error| self.fault(ask, error))
     }
 
@@ -150,13 +157,18 @@ impl GitLab {
     fn fault(&self, ask: &Ask, error: ApiError<WireError>) -> GitLabError {
         let (host, what) = (self.host().to_owned(), ask.what.clone());
         let ApiError::Client { source } = error else {
-            return self.bad_answer(ask, self.told(&error.to_string()));
+            return self.bad_answer(ask, self.told(ask, &error.to_string()));
         };
         match source {
             WireError::NoAnswer { reason, tries } => {
-                GitLabError::Unreachable { host, what, reason: self.told(&reason), tries }
+                GitLabError::Unreachable { host, what, reason: self.told(ask, &reason), tries }
             }
             WireError::Limited { wait } => GitLabError::RateLimited { host, what, wait },
+            WireError::Broken { status, body, tries } => {
+                let said = self.told(ask, &Said::of(&body).text);
+                let reason = format!("{} ({said})", status.as_u16());
+                GitLabError::Unreachable { host, what, reason, tries }
+            }
             WireError::Answer { status, body, location } => {
                 self.meaning(ask, status, &Said::of(&body), location)
             }
@@ -168,14 +180,17 @@ impl GitLab {
 
     fn meaning(&self, ask: &Ask, status: StatusCode, body: &Said, location: Option<String>) -> GitLabError {
         let (host, what) = (self.host().to_owned(), ask.what.clone());
-        let said = self.told(&body.text);
+        let said = self.told(ask, &body.text);
         let code = status.as_u16();
         match code {
             301 | 302 | 307 | 308 => {
                 let to = location.unwrap_or_default();
                 self.bad_answer(
                     ask,
-                    format!("it moved to {}; set `gitlab.url` and `gitlab.project` to that", self.told(&to)),
+                    format!(
+                        "it moved to {}; set `gitlab.url` and `gitlab.project` to that",
+                        self.told(ask, &to)
+                    ),
                 )
             }
             401 if body.code == "invalid_token" => GitLabError::Token { host, what, said, fix: self.renew() },
@@ -187,14 +202,13 @@ impl GitLab {
                 GitLabError::Denied { host, what, status: code, said, need: self.need(ask, body) }
             }
             409 => GitLabError::Conflict { host, what, said },
-            500.. => GitLabError::Unreachable { host, what, reason: format!("{code} ({said})"), tries: 1 },
             _ => GitLabError::Refused { host, what, status: code, said },
         }
     }
 
     /// What it takes, and what to do.
     fn need(&self, ask: &Ask, body: &Said) -> String {
-        let Ask { what, right } = ask;
+        let Ask { what, right, .. } = ask;
         let (scope, role, project) = (right.scope(), right.role(), self.project());
         match (self.has_job_token(), right.job) {
             (true, JobToken::MayNot) => format!(
@@ -221,9 +235,10 @@ impl GitLab {
         }
     }
 
-    /// A text of somebody else: without the token, on one line, and not too much of it.
-    pub(super) fn told(&self, text: &str) -> String {
-        let text = text.replace(self.wire.secret().expose_secret(), "***");
+    /// A text of somebody else: without secrets, on one line, and not too much of it.
+    fn told(&self, ask: &Ask, text: &str) -> String {
+        let secrets = [Some(self.wire.secret()), ask.hidden.as_ref()].into_iter().flatten();
+        let text = secrets.fold(text.to_owned(), |text, secret| text.replace(secret.expose_secret(), "***"));
         crate::process::one_line(&text, SAID)
     }
 }

@@ -4,11 +4,7 @@ use gitlab::api::projects::deployments as requests;
 use serde::Deserialize;
 
 use super::ask::Ask;
-use super::endpoint::{Raw, segment};
 use super::{GitLab, GitLabError};
-
-/// Newest deployments of an environment that are looked through.
-const MOST: usize = 100;
 
 /// A deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -113,29 +109,8 @@ impl<'g> Deployments<'g> {
         let changed = self.gitlab.ask::<Deployment, _, _>(&Ask::write(what).also_for_jobs(), endpoint).await;
         match changed {
             Ok(_) => Ok(()),
-            Err(GitLabError::Refused { status: 400, said, .. })
-                if said.contains("Cannot transition status")
-                    && said.contains(&format!("from :{}", status.word())) =>
-            {
-                Ok(())
-            }
+            Err(error) if error.is_in_state(status.word()) => Ok(()),
             Err(error) => Err(error),
         }
-    }
-
-    /// The newest one of an environment and a commit.
-    ///
-    /// # Errors
-    /// See [`GitLabError`].
-    pub async fn find(&self, environment: &str, sha: &str) -> Result<Option<Deployment>, GitLabError> {
-        let what = format!("list the deployments of `{environment}` in {}", self.gitlab.project());
-        // the crate's own endpoint knows no pages
-        let path = format!("projects/{}/deployments", segment(self.gitlab.project()));
-        let query = [("environment", environment), ("order_by", "id"), ("sort", "desc")];
-        let query = query.map(|(key, value)| (key, value.to_owned()));
-        let endpoint = Raw::get(path, query.to_vec()).built();
-        let ask = Ask::read(what).also_for_jobs();
-        let found: Vec<Deployment> = self.gitlab.list(&ask, endpoint, MOST).await?;
-        Ok(found.into_iter().find(|deployment| deployment.sha == sha))
     }
 }

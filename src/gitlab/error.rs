@@ -102,6 +102,13 @@ impl GitLabError {
         }
     }
 
+    /// Whether GitLab refuses a change because the thing is in that state already: “Cannot transition status via :run
+    /// from :running (Reason(s): …)”.
+    pub(super) fn is_in_state(&self, word: &str) -> bool {
+        let GitLabError::Refused { status: 400, said, .. } = self else { return false };
+        said.contains("Cannot transition status") && said.contains(&format!("from :{word}"))
+    }
+
     /// Whether GitLab says that there is no such thing, or that the token may not see it.
     pub fn is_not_found(&self) -> bool {
         matches!(self, GitLabError::Denied { status: 404, .. })

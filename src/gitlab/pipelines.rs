@@ -1,5 +1,6 @@
 //! Pipelines: started, followed, cancelled.
 
+use gitlab::api::common::path_escaped;
 use gitlab::api::projects::pipelines as requests;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -7,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use super::ask::Ask;
-use super::endpoint::{Raw, segment};
+use super::endpoint::Raw;
 use super::{GitLab, GitLabError, Status};
 
 /// Newest pipelines of a branch that are looked through.
@@ -71,17 +72,16 @@ impl<'g> Pipelines<'g> {
         variables: &[(String, String)],
     ) -> Result<Pipeline, GitLabError> {
         let project = self.gitlab.project();
-        let ask = Ask::write(format!("start a pipeline of `{branch}` in {project}")).also_for_jobs();
         let token = match with {
-            Trigger::Token(secret) => secret.expose_secret(),
-            Trigger::Job => self.gitlab.wire.secret().expose_secret(),
+            Trigger::Token(secret) => secret,
+            Trigger::Job => self.gitlab.wire.secret(),
         };
+        let ask = Ask::write(format!("start a pipeline of `{branch}` in {project}"));
         let variables: Map<String, Value> =
             variables.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-        let path = format!("projects/{}/trigger/pipeline", segment(project));
-        let body = json!({ "token": token, "ref": branch, "variables": variables });
-        let answer = self.gitlab.ask(&ask, Raw::post(path, body).built()).await;
-        answer.map_err(|error| without(error, token))
+        let path = format!("projects/{}/trigger/pipeline", path_escaped(project));
+        let body = json!({ "token": token.expose_secret(), "ref": branch, "variables": variables });
+        self.gitlab.ask(&ask.also_for_jobs().hiding(token), Raw::post(path, body).built()).await
     }
 
     /// Starts a pipeline with this token's own rights.
@@ -98,7 +98,7 @@ impl<'g> Pipelines<'g> {
         // not the crate's: it sends `variables[][key]` of a form, which GitLab's document does not have
         let variables: Vec<Value> =
             variables.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
-        let path = format!("projects/{}/pipeline", segment(project));
+        let path = format!("projects/{}/pipeline", path_escaped(project));
         let body = json!({ "ref": branch, "variables": variables });
         self.gitlab.ask(&ask, Raw::post(path, body).built()).await
     }
@@ -143,8 +143,8 @@ impl<'g> Pipelines<'g> {
         }
         let project = self.gitlab.project();
         let ask = Ask::read(format!("read the variables of pipeline {id} of {project}"));
-        let path = format!("projects/{}/pipelines/{id}/variables", segment(project));
-        let found: Vec<Variable> = self.gitlab.ask(&ask, Raw::get(path, Vec::new()).built()).await?;
+        let endpoint = requests::PipelineVariables::builder().project(project).pipeline(id).build();
+        let found: Vec<Variable> = self.gitlab.ask(&ask, endpoint).await?;
         Ok(found.into_iter().map(|variable| (variable.key, variable.value)).collect())
     }
 
@@ -157,29 +157,5 @@ impl<'g> Pipelines<'g> {
         let ask = Ask::write(format!("cancel pipeline {id} of {project}"));
         let endpoint = requests::CancelPipeline::builder().project(project).pipeline(id).build();
         self.gitlab.ask::<IgnoredAny, _, _>(&ask, endpoint).await.map(|_| ())
-    }
-}
-
-/// The error without a secret that GitLab may have told back.
-fn without(error: GitLabError, secret: &str) -> GitLabError {
-    let clean = |text: String| text.replace(secret, "***");
-    match error {
-        GitLabError::Denied { host, what, status, said, need } => {
-            GitLabError::Denied { host, what, status, said: clean(said), need }
-        }
-        GitLabError::Refused { host, what, status, said } => {
-            GitLabError::Refused { host, what, status, said: clean(said) }
-        }
-        GitLabError::Conflict { host, what, said } => GitLabError::Conflict { host, what, said: clean(said) },
-        GitLabError::Token { host, what, said, fix } => {
-            GitLabError::Token { host, what, said: clean(said), fix }
-        }
-        GitLabError::BadAnswer { host, what, reason } => {
-            GitLabError::BadAnswer { host, what, reason: clean(reason) }
-        }
-        GitLabError::Unreachable { host, what, reason, tries } => {
-            GitLabError::Unreachable { host, what, reason: clean(reason), tries }
-        }
-        GitLabError::RateLimited { .. } => error,
     }
 }

@@ -97,9 +97,7 @@ impl GitLab {
                 Err(error) => error,
             };
             match &error {
-                GitLabError::Refused { status: 400, said, .. } if is_in_state(said, status.state) => {
-                    return Ok(StatusSet::Already);
-                }
+                refused if refused.is_in_state(status.state.word()) => return Ok(StatusSet::Already),
                 GitLabError::Conflict { .. } if Instant::now() + pause < end => {}
                 _ => return Err(error),
             }
@@ -129,11 +127,6 @@ impl GitLab {
         }
         self.ask::<IgnoredAny, _, _>(&ask, endpoint.build()).await.map(|_| ())
     }
-}
-
-/// “Cannot transition status via :run from :running (Reason(s): …)”.
-fn is_in_state(said: &str, state: StatusState) -> bool {
-    said.contains("Cannot transition status") && said.contains(&format!("from :{}", state.word()))
 }
 
 /// At most so many bytes, whole characters.

@@ -1,11 +1,11 @@
 //! Whose the token is, and what it may do.
 
+use gitlab::api::job::Job;
 use gitlab::api::personal_access_tokens::PersonalAccessTokenSelf;
-use gitlab::api::users::CurrentUser;
+use gitlab::api::users::{CurrentUser, Users};
 use serde::Deserialize;
 
 use super::ask::Ask;
-use super::endpoint::Raw;
 use super::merge_requests::Author;
 use super::{GitLab, GitLabError};
 
@@ -45,7 +45,7 @@ impl GitLab {
                 struct OfJob {
                     user: Author,
                 }
-                let job: OfJob = self.ask(&ask, Raw::get("job".to_owned(), Vec::new()).built()).await?;
+                let job: OfJob = self.ask(&ask, Job::builder().build()).await?;
                 job.user
             }
         };
@@ -70,8 +70,7 @@ impl GitLab {
     /// See [`GitLabError`].
     pub async fn user_id(&self, username: &str) -> Result<Option<u64>, GitLabError> {
         let ask = Ask::read(format!("look up the user `{username}`"));
-        let query = vec![("username", username.to_owned())];
-        let found: Vec<Author> = self.ask(&ask, Raw::get("users".to_owned(), query).built()).await?;
+        let found: Vec<Author> = self.ask(&ask, Users::builder().username(username).build()).await?;
         Ok(found.into_iter().find(|user| user.username.eq_ignore_ascii_case(username)).map(|user| user.id))
     }
 }

@@ -57,6 +57,8 @@ pub(super) enum WireError {
     #[error("rate limited")]
     Limited { wait: Option<Duration> },
     #[error("{status}")]
+    Broken { status: StatusCode, body: Vec<u8>, tries: u32 },
+    #[error("{status}")]
     Answer { status: StatusCode, body: Vec<u8>, location: Option<String> },
     #[error("the answer is longer than {MOST} bytes")]
     TooLong,
@@ -226,7 +228,7 @@ impl Fault {
         match self {
             Fault::NotSent(reason) | Fault::Lost(reason) => WireError::NoAnswer { reason, tries },
             Fault::Limited(wait) => WireError::Limited { wait },
-            Fault::Broken { status, body, .. } => WireError::Answer { status, body, location: None },
+            Fault::Broken { status, body, .. } => WireError::Broken { status, body, tries },
             Fault::Final(error) => error,
         }
     }

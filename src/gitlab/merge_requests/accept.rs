@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use gitlab::api::common::path_escaped;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::super::GitLabError;
 use super::super::ask::Ask;
-use super::super::endpoint::{Raw, segment};
+use super::super::endpoint::Raw;
 use super::{MergeRequest, MergeRequests, MergeState};
 
 /// Time between two looks at a merge request that GitLab still checks.
@@ -60,7 +61,7 @@ impl MergeRequests<'_> {
     }
 
     async fn merge(&self, iid: u64, sha: &str, when: When) -> Result<Accepted, GitLabError> {
-        let path = format!("projects/{}/merge_requests/{iid}/merge", segment(self.gitlab.project()));
+        let path = format!("projects/{}/merge_requests/{iid}/merge", path_escaped(self.gitlab.project()));
         let body = match when {
             When::Now => json!({ "sha": sha }),
             When::ChecksPass => json!({ "sha": sha, "auto_merge": true }),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use datapin::gitlab::{Bounds, GitLabError};
+use datapin::gitlab::{Bounds, GitLabError, Trigger};
 
 use super::{BOUNDS, bump, project, status_of, with_job_token, with_token};
 use crate::gitlab_server::{Fault, GitLabServer, Grant, Role};
@@ -22,7 +22,9 @@ async fn a_rate_limit_is_waited_for_or_said() {
 #[tokio::test]
 async fn only_what_can_do_no_harm_is_tried_again() {
     let server = GitLabServer::start();
-    let (id, gitlab) = project(&server);
+    let id = server.project("data/environments");
+    let token = server.token("bot", Role::Maintainer, &["api"]);
+    let gitlab = with_token(&server, id, &token, BOUNDS);
     server.fault("POST", 1, Fault::Status(502));
     let error = gitlab.merge_requests().create(&bump("bump")).await.unwrap_err();
     assert!(matches!(error, GitLabError::Unreachable { .. }), "{error}");
@@ -32,6 +34,40 @@ async fn only_what_can_do_no_harm_is_tried_again() {
     assert_eq!(server.state().project(id).merge_requests.len(), 1, "it was made once");
     server.fault("GET", 2, Fault::Status(502));
     assert_eq!(gitlab.merge_requests().find_open("bump").await.unwrap().unwrap().iid, 1);
+    for status in [502, 408] {
+        server.state().faults = vec![("GET".to_owned(), 99, Fault::Status(status))];
+        let hasty = with_token(&server, id, &token, Bounds { total: Duration::from_secs(1), ..BOUNDS });
+        let error = hasty.merge_requests().get(1).await.unwrap_err();
+        let left = server.state().faults[0].1;
+        let GitLabError::Unreachable { reason, tries, .. } = &error else { panic!("{error}") };
+        assert!(reason.contains(&status.to_string()) && *tries > 1, "{error}");
+        assert_eq!(99 - left, *tries as usize, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirection_is_said_and_takes_no_token_along() {
+    let (server, other) = (GitLabServer::start(), GitLabServer::start());
+    let (_, gitlab) = project(&server);
+    let there = format!("{}/api/v4/user", other.url());
+    server.fault("GET", 1, Fault::Moved(there.clone()));
+    let error = gitlab.user().await.unwrap_err();
+    assert!(matches!(&error, GitLabError::BadAnswer { reason, .. } if reason.contains(&there)), "{error}");
+    assert_eq!(other.requests(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_trigger_token_that_gitlab_tells_back_is_not_told_on() {
+    let server = GitLabServer::start();
+    let (_, gitlab) = project(&server);
+    for status in [400, 404, 409, 502] {
+        let said = serde_json::json!({ "message": "no pipeline for glptt-0123456789" });
+        server.fault("POST", 1, Fault::Answer(status, said));
+        let with = Trigger::Token("glptt-0123456789".to_owned().into());
+        let error = gitlab.pipelines().trigger("main", &with, &[]).await.unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("no pipeline for ***") && !text.contains("glptt-"), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ async fn a_status_that_is_so_already_is_no_error_and_a_busy_pipeline_is_asked_ag
 }
 
 #[tokio::test]
-async fn deployments_are_made_found_and_finished_with_the_token_of_a_job() {
+async fn deployments_are_made_and_finished_with_the_token_of_a_job() {
     let server = GitLabServer::start();
     let id = server.project("data/environments");
     let token = server.job_token(id);
@@ -48,8 +48,6 @@ async fn deployments_are_made_found_and_finished_with_the_token_of_a_job() {
         status: DeploymentStatus::Running,
     };
     let made = deployments.create(&new).await.unwrap();
-    assert_eq!(deployments.find("int", &new.sha).await.unwrap().unwrap().id, made.id);
-    assert_eq!(deployments.find("prd", &new.sha).await.unwrap(), None);
     for _ in 0..2 {
         deployments.update(made.id, DeploymentStatus::Success).await.unwrap();
     }

@@ -49,6 +49,8 @@ pub enum Fault {
     /// 200 with a web page.
     Page,
     Answer(u16, Value),
+    /// 301 to there.
+    Moved(String),
 }
 
 pub struct Project {

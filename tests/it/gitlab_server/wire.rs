@@ -61,6 +61,11 @@ pub(super) fn converse(stream: TcpStream, shared: &Shared) {
                 answer
             }
             Some(Fault::Page) => Answer::text(200, "<html><title>Sign in</title></html>"),
+            Some(Fault::Moved(there)) => {
+                let mut answer = Answer::text(301, "Moved");
+                answer.headers.push(("Location", there));
+                answer
+            }
             Some(Fault::Answer(status, body)) => Answer::json(status, &body),
             Some(Fault::LoseAnswer) => {
                 answer::answer(&mut shared.lock(), &request);
