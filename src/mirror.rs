@@ -139,9 +139,9 @@ impl Mirror {
             }
             match self.gitlab.commit_status(&status).await {
                 Ok(_) => _ = self.statuses.insert(key, status.state),
-                // a status that has ended stays as it is: GitLab takes no other way
+                // this one only, such as one with the name of a job: the others are shown all the same
                 Err(GitLabError::Refused { status: 400, said, .. }) => {
-                    tracing::debug!(status.name, said, "GitLab keeps a commit status");
+                    tracing::debug!(status.name, said, "GitLab does not take a commit status");
                     self.statuses.insert(key, status.state);
                 }
                 Err(error) => self.off.statuses = self.give_up(Kind::Statuses, &error),

@@ -21,7 +21,10 @@ pub fn status(state: &mut State, call: &Call<'_>) -> Answer {
     };
     // without a repository every id is that of a commit
     let sha = if project.bare.is_some() { sha } else { call.parts[0].clone() };
-    let at = project.statuses.iter().position(|known| known.sha == sha && known.name == name);
+    // one that has ended is left as it is, and another one takes its place
+    let lives = |known: &CommitStatus| ["created", "pending", "running"].contains(&known.state.as_str());
+    let same = |known: &CommitStatus| known.sha == sha && known.name == name && lives(known);
+    let at = project.statuses.iter().position(same);
     let at = at.unwrap_or_else(|| {
         project.statuses.push(CommitStatus {
             sha,
@@ -35,7 +38,9 @@ pub fn status(state: &mut State, call: &Call<'_>) -> Answer {
         project.statuses.len() - 1
     });
     let known = &mut project.statuses[at];
-    if known.state == wanted {
+    if known.state == "running" && ["pending", "running", "skipped"].contains(&wanted.as_str())
+        || known.state == wanted
+    {
         return bad(refusal(&wanted, &known.state));
     }
     known.target_url = text("target_url");
