@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use datapin::gitlab::{Finished, JobKind, Subject, Word};
+use serde_json::json;
 
 use super::{project, with_job_token};
-use crate::gitlab_server::{GitLabServer, JobTemplate};
+use crate::gitlab_server::{Fault, GitLabServer, JobTemplate};
 
 #[tokio::test]
 async fn only_four_states_of_the_same_host_mean_finished() {
@@ -64,6 +65,12 @@ async fn jobs_are_counted_once_however_often_they_were_retried() {
     let seen: Vec<(&str, &str)> = jobs.iter().map(|job| (job.name.as_str(), job.status.word())).collect();
     assert_eq!(seen, [("downstream", "pending"), ("test", "success")]);
     assert_eq!(jobs[0].kind, JobKind::Bridge(None));
+    // retried between two pages of the list
+    let both = [(12, "running"), (9, "failed")]
+        .map(|(id, status)| json!({ "id": id, "name": "test", "status": status }));
+    server.fault("/jobs", 1, Fault::Answer(200, json!(both)));
+    let jobs = gitlab.pipelines().jobs(pipeline).await.unwrap();
+    assert_eq!(jobs.iter().filter(|job| job.name == "test").map(|job| job.id).collect::<Vec<_>>(), [12]);
 
     let log = "one\r\n\u{1b}[0Ksection_start:1:x\r\u{1b}[0Ktwo\nthree\n";
     server.state().pipeline(pipeline).jobs[0].log = format!("{}{log}", "x".repeat(600_000));
