@@ -181,6 +181,14 @@ fn a_broken_gitlab_fails_no_run() {
     assert!(!shown.server.requests().is_empty());
 }
 
+#[test]
+fn a_gitlab_that_is_not_well_is_left_alone_until_the_end() {
+    let shown = Shown::new();
+    shown.server.fault("/api/v4/", usize::MAX, Fault::Status(500));
+    shown.mirrors(pipeline(), &picture("int-deploy-failed-rollback-failed"));
+    assert_eq!(shown.server.requests().len(), 2, "not once for each thing that is to be shown");
+}
+
 /// The environment repository is another project: its commits are unknown to the job's own.
 #[test]
 fn deployments_are_not_recorded_in_a_project_that_has_not_the_commits() {

@@ -36,6 +36,9 @@ async fn one_is_made_found_changed_and_merged_as_each_method_does() {
         assert!(matches!(again, GitLabError::Conflict { .. }), "{again}");
         assert_eq!(requests.find_open("bump").await.unwrap().unwrap().iid, made.iid);
         assert_eq!(requests.find_open("other").await.unwrap(), None);
+        server.state().project(id).request(made.iid).unwrap().source_project = id + 1;
+        assert_eq!(requests.find_open("bump").await.unwrap(), None, "that of a fork is another");
+        server.state().project(id).request(made.iid).unwrap().source_project = id;
         let change = Change { title: Some("another".to_owned()), ..Change::default() };
         assert_eq!(requests.update(made.iid, &change).await.unwrap().title, "another");
 
