@@ -67,8 +67,9 @@ impl PipelineGate {
                 return Attempt::ended(Report::without_output(Verdict::Errored, words));
             }
             Err(_) => {
+                let project = &self.settings.project;
                 let words =
-                    format!("no pipeline of {} was started within {timeout:?}", self.settings.project);
+                    format!("the start of a pipeline of {project} was not answered within {timeout:?}");
                 return Attempt::ended(Report::without_output(Verdict::TimedOut, words));
             }
         };
@@ -118,14 +119,16 @@ impl PipelineGate {
         let pipelines = gitlab.pipelines();
         let branch = &self.settings.branch;
         pipelines.newest(branch).await.map_err(End::Error)?;
+        let mut starting =
+            Starting { gitlab: gitlab.clone(), branch: branch.clone(), key: key.to_owned(), answered: false };
         let started = match &self.trigger {
             Some(token) => pipelines.trigger(branch, &Trigger::Token(token.clone()), variables).await,
             None if gitlab.has_job_token() => pipelines.trigger(branch, &Trigger::Job, variables).await,
             None => pipelines.create(branch, variables).await,
         };
-        match started {
+        let pipeline = match started {
             Ok(pipeline) => Ok(pipeline),
-            Err(error @ GitLabError::Unreachable { .. }) => match self.find(gitlab, key).await {
+            Err(error @ GitLabError::Unreachable { .. }) => match find(gitlab, branch, key).await {
                 Ok(Some(pipeline)) => Ok(pipeline),
                 Ok(None) => Err(End::Error(error)),
                 Err(lost) => {
@@ -133,19 +136,9 @@ impl PipelineGate {
                 }
             },
             Err(error) => Err(End::Error(error)),
-        }
-    }
-
-    /// The pipeline that carries the key.
-    async fn find(&self, gitlab: &GitLab, key: &str) -> Result<Option<Pipeline>, GitLabError> {
-        let pipelines = gitlab.pipelines();
-        for pipeline in pipelines.newest(&self.settings.branch).await?.into_iter().take(10) {
-            let variables = pipelines.variables(pipeline.id).await?;
-            if variables.iter().any(|(name, value)| name == KEY && value == key) {
-                return Ok(Some(pipeline));
-            }
-        }
-        Ok(None)
+        };
+        starting.answered = true;
+        pipeline
     }
 
     /// Looks until the pipeline is over. A server that is away for a while is waited for: another pipeline
@@ -167,6 +160,42 @@ impl PipelineGate {
             sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
             pause = pause.mul_f64(1.5).min(self.interval * LONGEST);
         }
+    }
+}
+
+/// The pipeline that carries the key.
+async fn find(gitlab: &GitLab, branch: &str, key: &str) -> Result<Option<Pipeline>, GitLabError> {
+    let pipelines = gitlab.pipelines();
+    for pipeline in pipelines.newest(branch).await?.into_iter().take(10) {
+        let variables = pipelines.variables(pipeline.id).await?;
+        if variables.iter().any(|(name, value)| name == KEY && value == key) {
+            return Ok(Some(pipeline));
+        }
+    }
+    Ok(None)
+}
+
+/// A pipeline whose start was asked for.
+struct Starting {
+    gitlab: GitLab,
+    branch: String,
+    key: String,
+    answered: bool,
+}
+
+impl Drop for Starting {
+    /// A gate that is stopped meanwhile stops what GitLab may have started.
+    fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
+        let (gitlab, branch, key) = (self.gitlab.clone(), self.branch.clone(), self.key.clone());
+        in_background(async move {
+            match find(&gitlab, &branch, &key).await? {
+                Some(pipeline) => gitlab.pipelines().cancel(pipeline.id).await,
+                None => Ok(()),
+            }
+        });
     }
 }
 
@@ -195,13 +224,18 @@ impl Drop for Running {
         if self.over {
             return;
         }
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (gitlab, id) = (self.gitlab.clone(), self.pipeline.id);
-            runtime.spawn(async move {
-                if let Err(error) = gitlab.pipelines().cancel(id).await {
-                    tracing::warn!(%error, "a pipeline of a gate goes on");
-                }
-            });
-        }
+        let (gitlab, id) = (self.gitlab.clone(), self.pipeline.id);
+        in_background(async move { gitlab.pipelines().cancel(id).await });
+    }
+}
+
+/// Cancels while nobody waits.
+fn in_background(cancel: impl Future<Output = Result<(), GitLabError>> + Send + 'static) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(async move {
+            if let Err(error) = cancel.await {
+                tracing::warn!(%error, "a pipeline of a gate goes on");
+            }
+        });
     }
 }

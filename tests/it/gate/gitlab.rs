@@ -110,6 +110,18 @@ async fn a_gate_that_is_stopped_cancels_its_pipeline() {
 }
 
 #[tokio::test]
+async fn a_gate_that_is_stopped_before_the_start_is_answered_cancels_what_was_started() {
+    let server = GitLabServer::start();
+    let (_, gitlab) = bed(&server);
+    server.fault("POST /api/v4/projects/tests/int/pipeline", 1, Fault::HangAfter);
+    let runner = runner(settings("main"), LONG, gitlab);
+    let running = tokio::spawn(async move { runner.run(&facts(), 1).await });
+    eventually("it is started", || server.state().pipelines().count() > 0).await;
+    running.abort();
+    eventually("it is cancelled", || server.state().pipelines().all(|pipeline| pipeline.cancelled)).await;
+}
+
+#[tokio::test]
 async fn a_pipeline_that_somebody_cancelled_says_nothing_about_the_environment() {
     let server = GitLabServer::start();
     let (_, gitlab) = bed(&server);

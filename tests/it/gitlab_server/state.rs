@@ -44,6 +44,8 @@ pub enum Fault {
     Limited(Option<u64>),
     /// Taken, never answered.
     Hang,
+    /// Done, never answered.
+    HangAfter,
     /// Done, and the connection breaks.
     LoseAnswer,
     /// 200 with a web page.

@@ -47,7 +47,11 @@ pub(super) fn converse(stream: TcpStream, shared: &Shared) {
     while let Some(request) = Request::read(&mut wire) {
         let fault = shared.lock().fault_of(&request);
         let answer = match fault {
-            Some(Fault::Hang) => {
+            Some(hang @ (Fault::Hang | Fault::HangAfter)) => {
+                if matches!(hang, Fault::HangAfter) {
+                    answer::answer(&mut shared.lock(), &request);
+                    shared.changed.notify_all();
+                }
                 let mut state = shared.lock();
                 while !shared.stopping.load(Ordering::SeqCst) {
                     state = shared.changed.wait_timeout(state, Duration::from_millis(100)).unwrap().0;
