@@ -1,11 +1,36 @@
 //! `datapin step graph`: the GitLab child pipeline of a pipeline. Reads the configuration alone, writes nothing.
 
+use clap::Args;
+
 use super::output::emit;
 use super::stage::CommandError;
-use super::{Common, Graph, edge};
+use super::{Common, edge};
 use crate::config::{Config, Pipeline};
 use crate::exit::Exit;
 use crate::graph::{self, Settings};
+
+/// Prints the GitLab child pipeline of a pipeline.
+#[derive(Debug, Clone, Args)]
+pub struct Graph {
+    /// Pipeline of datapin.toml.
+    #[arg(env = "DATAPIN_PIPELINE")]
+    pub pipeline: String,
+    /// Data version; without it the jobs are told by DATAPIN_VERSION.
+    #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
+    pub version: Option<String>,
+    /// Changes a settable value in the same commit.
+    #[arg(long = "set", env = "DATAPIN_SET", value_name = "SERVICE:PATH=VALUE", value_delimiter = ';')]
+    pub set: Vec<String>,
+    /// Image of the jobs.
+    #[arg(long, env = "DATAPIN_IMAGE")]
+    pub image: Option<String>,
+    /// Tag of the runners; may be repeated.
+    #[arg(long = "tag", env = "DATAPIN_TAGS", value_name = "TAG", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// File of the repository with settings that all jobs need, such as `default: id_tokens:`.
+    #[arg(long, env = "DATAPIN_INCLUDE", value_name = "FILE")]
+    pub include: Option<String>,
+}
 
 /// `datapin step graph`. Version and changes are checked here, before GitLab makes a pipeline of them.
 pub fn graph(common: &Common, args: &Graph) -> Result<Exit, CommandError> {

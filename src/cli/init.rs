@@ -3,14 +3,24 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use clap::Args;
+
+use super::Common;
 use super::edge::{self, CONFIG};
 use super::output::emit;
 use super::stage::{CommandError, Stage};
-use super::{Common, Init};
 use crate::config::{self, starter};
 use crate::exit::Exit;
 use crate::queue::{StoreError, blocking};
 use crate::repo::RepoError;
+
+/// Writes a starting configuration and creates the queue.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Writes the file even if it is there, and creates a queue even where runs left commits.
+    #[arg(long)]
+    pub force: bool,
+}
 
 /// Files of a repository that are looked at, at most.
 const MOST_FILES: usize = 5_000;

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::merge_request::{self, Judged};
+use clap::Args;
+
+use super::merge_request::{self, CheckedRequest, Judged};
 use super::output::emit;
 use super::stage::{CommandError, Stage};
-use super::{Check, Common, History, Output, Status, edge, live};
+use super::{Common, Output, edge, live};
 use crate::exit::Exit;
 use crate::plan::{Files, FilesError, frozen, held};
 use crate::queue::{HistoryLine, Queue, Role, Seen, SetValue, blocking};
@@ -20,6 +22,42 @@ use crate::run::limits::too_long;
 use crate::run::outside::OutsideError;
 use crate::run::probe::{Probes, probe};
 use crate::run::{RunError, outside};
+
+/// Shows what every environment is on.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Only this environment.
+    #[arg(long)]
+    pub environment: Option<String>,
+}
+
+/// Checks the configuration and whether every pin resolves.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Tries every agent and gate too, names the rights that are missing, and prints a role that grants them.
+    #[arg(long)]
+    pub live: bool,
+    /// The merge request of this pipeline.
+    #[command(flatten)]
+    pub request: CheckedRequest,
+    /// How long this job may take, in seconds: pipelines that may take longer are named.
+    #[arg(long, env = "CI_JOB_TIMEOUT", value_name = "SECONDS")]
+    pub job_timeout: Option<u64>,
+}
+
+/// Shows how runs ended.
+#[derive(Debug, Args)]
+pub struct History {
+    /// Only runs of this environment.
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// How many.
+    #[arg(long, short = 'n', default_value_t = 20)]
+    pub limit: usize,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+}
 
 /// `datapin status`.
 pub async fn status(common: &Common, args: &Status) -> Result<Exit, CommandError> {

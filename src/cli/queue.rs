@@ -1,10 +1,11 @@
 //! Commands that show and change the queue.
 
+use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
 use super::output::emit;
 use super::stage::{CommandError, Stage};
-use super::{Allow, Common, Output, Queue, Reject, edge};
+use super::{Common, Output, edge};
 use crate::config;
 use crate::exit::Exit;
 use crate::queue::{
@@ -14,6 +15,73 @@ use crate::report::{queue_json, queue_text};
 use crate::run::RunError;
 use crate::run::context::Context;
 use crate::run::resume::find;
+
+/// Shows and changes the queue.
+#[derive(Debug, Subcommand)]
+pub enum Queue {
+    /// Who holds what, who waits, what is frozen.
+    Show {
+        /// Name of the queue in datapin.toml.
+        #[arg(long, default_value = "default")]
+        queue: String,
+    },
+    /// Takes a waiting run out of the line.
+    Leave {
+        /// Run id, its last six characters, or number.
+        run: String,
+        /// Name of the queue in datapin.toml.
+        #[arg(long, default_value = "default")]
+        queue: String,
+    },
+    /// Lets nothing be deployed to an environment.
+    Freeze {
+        /// Environment.
+        environment: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// How long, like 2h; without it until `thaw`.
+        #[arg(long = "for", value_name = "TIME")]
+        duration: Option<String>,
+    },
+    /// Lifts a freeze.
+    Thaw {
+        /// Environment.
+        environment: String,
+        /// Also one that carries unfinished work.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// Keeps a version out.
+#[derive(Debug, Args)]
+pub struct Reject {
+    /// Dataset.
+    pub dataset: String,
+    /// Version.
+    #[arg(allow_hyphen_values = true)]
+    pub version: String,
+    /// Only this environment; without it all that the dataset has.
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// Why.
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// Lets a version in again.
+#[derive(Debug, Args)]
+pub struct Allow {
+    /// Dataset.
+    pub dataset: String,
+    /// Version.
+    #[arg(allow_hyphen_values = true)]
+    pub version: String,
+    /// Only this environment; without it all that the dataset has.
+    #[arg(long)]
+    pub environment: Option<String>,
+}
 
 /// `datapin queue …`.
 pub async fn queue(common: &Common, command: &Queue) -> Result<Exit, CommandError> {

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::artifacts::{Artifacts, save};
+use clap::Args;
+
+use super::artifacts::{Artifacts, Files, save};
 use super::output::emit;
 use super::stage::{CommandError, Stage};
-use super::{Common, Output, Report};
+use super::{Common, Output};
 use crate::exit::Exit;
 use crate::queue::HistoryLine;
 use crate::report::account::Accounts;
@@ -13,6 +15,29 @@ use crate::report::html::{EnvironmentHistory, environment_page};
 use crate::report::link::Links;
 use crate::run::context::Context;
 use crate::run::past::{Which, past};
+
+/// Writes a run, or an environment's history, as a file.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Run id, its last six characters, or number; without it the last run of this CI pipeline, else the last one.
+    #[arg(env = "DATAPIN_RUN")]
+    pub run: Option<String>,
+    /// Writes the history of this environment instead: versions, lead time, failures and rollbacks.
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// The HTML file; without it datapin-report.html, and none where only other formats are asked for.
+    #[arg(long, env = "DATAPIN_REPORT", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Other formats.
+    #[command(flatten)]
+    pub files: Files,
+    /// With --environment: how many runs, the newest first.
+    #[arg(long, short = 'n', default_value_t = 500)]
+    pub limit: usize,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+}
 
 /// Name of the HTML file.
 const FILE: &str = "datapin-report.html";

@@ -1,19 +1,126 @@
 //! Commands that drive runs.
 
+use clap::Args;
+
+use super::artifacts::Artifacts;
 use super::output::emit;
 use super::queue::not_there;
 use super::stage::{CommandError, Stage};
-use super::{Approve, Cancel, Common, Deploy, Output, Reconcile, Resume, Rollback, Step, edge};
+use super::{Common, Output, edge};
 use crate::event::Summary;
 use crate::exit::Exit;
 use crate::queue::{Force, FrozenBy, Outcome, Rejection, Setting, Store};
 use crate::report::{FileDiff, PlanView, Work, plan_json, plan_text};
 use crate::run::context::Context;
-use crate::run::job::{self, InLine, Task};
 use crate::run::order::Order;
 use crate::run::reconcile::Mended;
 use crate::run::resume::find;
 use crate::run::{self, Active, RollbackOrder, RunError};
+
+/// Deploys a data version through a pipeline.
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// Pipeline of datapin.toml.
+    #[arg(env = "DATAPIN_PIPELINE")]
+    pub pipeline: String,
+    /// Data version.
+    #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
+    pub version: String,
+    /// Changes a settable value in the same commit.
+    #[arg(long = "set", env = "DATAPIN_SET", value_name = "SERVICE:PATH=VALUE", value_delimiter = ';')]
+    pub set: Vec<String>,
+    /// Prints the plan, and writes nothing.
+    #[arg(long, env = "DATAPIN_DRY_RUN")]
+    pub dry_run: bool,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: Artifacts,
+}
+
+/// Brings an environment back to a verified set.
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// Environment.
+    #[arg(env = "DATAPIN_ENVIRONMENT")]
+    pub environment: String,
+    /// Dataset, where the environment has more than one.
+    #[arg(long, env = "DATAPIN_DATASET")]
+    pub dataset: Option<String>,
+    /// Goes to the newest set of this version.
+    #[arg(long, env = "DATAPIN_TO", value_name = "VERSION")]
+    pub to: Option<String>,
+    /// Rejects the version that is left.
+    #[arg(long)]
+    pub reject: bool,
+    /// Also where a person froze the environment.
+    #[arg(long)]
+    pub force: bool,
+    /// Cancels a run that is active there.
+    #[arg(long)]
+    pub cancel_running: bool,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: Artifacts,
+}
+
+/// Cancels a run.
+#[derive(Debug, Args)]
+pub struct Cancel {
+    /// Run id, its last six characters, or number; without it the only one there is.
+    #[arg(env = "DATAPIN_RUN")]
+    pub run: Option<String>,
+    /// Why.
+    #[arg(long, default_value = "asked for")]
+    pub reason: String,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+}
+
+/// A person's yes to a manual gate.
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// Run id, its last six characters, or number; without it the only one there is.
+    #[arg(env = "DATAPIN_RUN")]
+    pub run: Option<String>,
+    /// Gate, where several wait.
+    #[arg(long, env = "DATAPIN_GATE", value_name = "NAME")]
+    pub gate: Option<String>,
+    /// Why.
+    #[arg(long)]
+    pub reason: String,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+}
+
+/// Continues a run.
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// Run id, its last six characters, or number; without it the only one there is.
+    #[arg(env = "DATAPIN_RUN")]
+    pub run: Option<String>,
+    /// Does not wait until its old driver has been silent for `ttl`.
+    #[arg(long)]
+    pub force: bool,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: Artifacts,
+}
+
+/// Finishes what others left.
+#[derive(Debug, Args)]
+pub struct Reconcile {
+    /// Only this environment.
+    #[arg(long, env = "DATAPIN_ENVIRONMENT")]
+    pub environment: Option<String>,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: Artifacts,
+}
 
 /// `datapin deploy`.
 pub async fn deploy(common: &Common, args: &Deploy) -> Result<Exit, CommandError> {
@@ -106,34 +213,12 @@ pub async fn rollback(common: &Common, args: &Rollback) -> Result<Exit, CommandE
     Ok(done?.exit())
 }
 
-/// `datapin step …`.
-pub async fn step(common: &Common, step: &Step) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
-    let done = step_on(&stage.context, common, step).await;
-    stage.close().await;
-    done
-}
-
-async fn step_on(context: &Context, common: &Common, step: &Step) -> Result<Exit, CommandError> {
-    let task = match step.clone() {
-        Step::Enter { pipeline, version, set, no_wait } => {
-            let set = settings(context, &pipeline, &set)?;
-            let in_line = if no_wait { InLine::Leave } else { InLine::Wait };
-            return Ok(job::enter(context, &pipeline, &version, set, in_line).await?);
-        }
-        Step::Announce { pipeline } => Task::Announce { pipeline },
-        Step::Deploy { environment, service } => Task::Deploy { environment, service },
-        Step::Gate { environment, gate } => Task::Gate { environment, gate },
-        Step::Rollback { environment, service } => Task::Rollback { environment, service },
-        Step::Record { environment } => Task::Record { environment },
-        Step::Finish { pipeline } => Task::Finish { pipeline },
-        Step::Graph(args) => return super::graph::graph(common, &args),
-    };
-    Ok(job::perform(context, &task).await?)
-}
-
 /// The values of `--set`.
-fn settings(context: &Context, pipeline: &str, texts: &[String]) -> Result<Vec<Setting>, CommandError> {
+pub(super) fn settings(
+    context: &Context,
+    pipeline: &str,
+    texts: &[String],
+) -> Result<Vec<Setting>, CommandError> {
     let dataset = &context.config.pipeline(pipeline)?.dataset;
     let mut set = Vec::new();
     for text in texts.iter().filter(|text| !text.is_empty()) {

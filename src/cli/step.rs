@@ -1,0 +1,104 @@
+//! `datapin step …`: one job of a run that is spread over the jobs of a CI pipeline.
+
+use clap::Subcommand;
+
+use super::Common;
+use super::graph::{Graph, graph};
+use super::runs::settings;
+use super::stage::{CommandError, Stage};
+use crate::exit::Exit;
+use crate::run::context::Context;
+use crate::run::job::{self, InLine, Task};
+
+/// One job of a run that is spread over the jobs of a CI pipeline.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Step {
+    /// Enters the queue and waits for the turn: from then on the run holds its environments.
+    Enter {
+        /// Pipeline of datapin.toml.
+        #[arg(env = "DATAPIN_PIPELINE")]
+        pipeline: String,
+        /// Data version.
+        #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
+        version: String,
+        /// Changes a settable value in the same commit.
+        #[arg(long = "set", env = "DATAPIN_SET", value_name = "SERVICE:PATH=VALUE", value_delimiter = ';')]
+        set: Vec<String>,
+        /// Gives up at once (14) where others are before it.
+        #[arg(long, env = "DATAPIN_NO_WAIT")]
+        no_wait: bool,
+    },
+    /// Announces the start.
+    Announce {
+        /// Pipeline of datapin.toml, where this CI pipeline has several runs.
+        #[arg(env = "DATAPIN_PIPELINE")]
+        pipeline: Option<String>,
+    },
+    /// Deploys a service: the first job of a stage pins all its services, each watches its own.
+    Deploy {
+        /// Environment.
+        environment: String,
+        /// Service.
+        service: String,
+    },
+    /// Runs a gate; the job of a manual gate is a person's yes.
+    Gate {
+        /// Environment.
+        environment: String,
+        /// Gate.
+        gate: String,
+    },
+    /// Takes a service back: the first job reverts everything, each waits for its own service.
+    Rollback {
+        /// Environment.
+        environment: String,
+        /// Service.
+        service: String,
+    },
+    /// Verifies the run, and records it outside git.
+    Record {
+        /// Environment.
+        environment: String,
+    },
+    /// Does whatever is left, and announces the end.
+    Finish {
+        /// Pipeline of datapin.toml, where this CI pipeline has several runs.
+        #[arg(env = "DATAPIN_PIPELINE")]
+        pipeline: Option<String>,
+    },
+    /// Prints the GitLab child pipeline that draws a pipeline: a job for each service, gate and record.
+    Graph(Graph),
+}
+
+/// `datapin step …`.
+pub async fn step(common: &Common, step: &Step) -> Result<Exit, CommandError> {
+    let task = match step.clone() {
+        // reads the configuration alone
+        Step::Graph(args) => return graph(common, &args),
+        Step::Enter { pipeline, version, set, no_wait } => {
+            let in_line = if no_wait { InLine::Leave } else { InLine::Wait };
+            return on(common, async |context| {
+                let set = settings(context, &pipeline, &set)?;
+                Ok(job::enter(context, &pipeline, &version, set, in_line).await?)
+            })
+            .await;
+        }
+        Step::Announce { pipeline } => Task::Announce { pipeline },
+        Step::Deploy { environment, service } => Task::Deploy { environment, service },
+        Step::Gate { environment, gate } => Task::Gate { environment, gate },
+        Step::Rollback { environment, service } => Task::Rollback { environment, service },
+        Step::Record { environment } => Task::Record { environment },
+        Step::Finish { pipeline } => Task::Finish { pipeline },
+    };
+    on(common, async |context| Ok(job::perform(context, &task).await?)).await
+}
+
+async fn on(
+    common: &Common,
+    work: impl AsyncFnOnce(&Context) -> Result<Exit, CommandError>,
+) -> Result<Exit, CommandError> {
+    let stage = Stage::open(common)?;
+    let done = work(&stage.context).await;
+    stage.close().await;
+    done
+}
