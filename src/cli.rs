@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod artifacts;
+pub mod ci;
 pub mod edge;
 pub mod graph;
 pub mod init;

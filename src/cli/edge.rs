@@ -9,18 +9,16 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::{Common, Output};
+use super::{Common, Output, ci};
 use crate::cluster::Clusters;
 use crate::config::{self, Config, ConfigErrors};
 use crate::exit::Exit;
-use crate::gitlab::{self, GitLab, SettingsError, Subject};
-use crate::mirror::{Mirror, Place};
+use crate::gitlab::GitLab;
 use crate::notify::{Notifier, NotifyError};
-use crate::queue::{Asked, Ci, Part, Spread, Word};
 use crate::render::Helmfile;
 use crate::repo::{self, Limits, Location, Repo, RepoError, Settings};
 use crate::report;
-use crate::run::context::{Asking, Context, Events, Signals};
+use crate::run::context::{Context, Events, Signals};
 
 /// Name of the configuration.
 pub const CONFIG: &str = "datapin.toml";
@@ -157,16 +155,16 @@ pub fn context(
         },
         who: who(),
         actor: actor(common),
-        ci: ci(),
+        ci: ci::ci(),
         notifier: Arc::new(notifier),
-        words: words(GitLab::from_config(&config.gitlab, variable)),
+        words: ci::words(GitLab::from_config(&config.gitlab, variable)),
         gitlab: GitLab::from_config(&config.gitlab, variable),
         events,
         signals,
         clusters: Clusters::new(Arc::new(variable)),
         lookup: Arc::new(variable),
         own: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("datapin")),
-        spread: spread(),
+        spread: ci::spread(),
         config: Arc::new(config),
     })
 }
@@ -292,7 +290,7 @@ fn usable(dir: &Path) -> bool {
     std::fs::create_dir_all(dir).is_ok() && tempfile::tempfile_in(dir).is_ok()
 }
 
-fn variable(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
@@ -308,91 +306,6 @@ fn actor(common: &Common) -> String {
     let asked = common.actor.clone().filter(|name| !name.is_empty());
     let known = asked.or_else(|| variable("GITLAB_USER_LOGIN"));
     known.or_else(|| variable("USER")).unwrap_or_else(|| "somebody".to_owned())
-}
-
-/// The CI pipeline's key names host, project and pipeline, so that ids of two servers never meet.
-fn ci() -> Option<Ci> {
-    let pipeline = variable("CI_PIPELINE_ID")?;
-    let host = variable("CI_SERVER_HOST").unwrap_or_else(|| "ci".to_owned());
-    let project = variable("CI_PROJECT_ID").unwrap_or_default();
-    Some(Ci {
-        url: variable("CI_PIPELINE_URL").unwrap_or_default(),
-        pipeline: format!("{host}:{project}:{pipeline}"),
-        job: variable("CI_JOB_ID").unwrap_or_default(),
-    })
-}
-
-/// What shows the runs of this process in GitLab; `None` where no project of it is named, or it cannot be used, which is
-/// said.
-pub fn mirror(context: &Context) -> Option<Mirror> {
-    let gitlab = match &context.gitlab {
-        Ok(gitlab) => gitlab.clone(),
-        Err(error) => {
-            if !error.is_unset() {
-                tracing::warn!("GitLab shows nothing of this run: {error}");
-            }
-            return None;
-        }
-    };
-    let here = variable("CI_SERVER_HOST").is_some_and(|host| host == gitlab.host());
-    let own = ["CI_PROJECT_ID", "CI_PROJECT_PATH"].iter().filter_map(|name| variable(name));
-    let same = here && own.clone().any(|name| name == gitlab.project());
-    let id = variable("CI_PIPELINE_ID").and_then(|id| id.parse().ok());
-    let place = match (same, id, variable("CI_COMMIT_SHA")) {
-        (true, Some(id), Some(sha)) => {
-            Place::Pipeline { sha, branch: variable("CI_COMMIT_REF_NAME").unwrap_or_default(), id }
-        }
-        _ => Place::Commits,
-    };
-    let mirror = Mirror::new(gitlab, place);
-    // named on purpose, or the job's own: then it is known which repository it is
-    let path = variable("CI_PROJECT_PATH").unwrap_or_default();
-    let elsewhere = same
-        && context.config.gitlab.project.is_none()
-        && context.identity != format!("{}/{path}", variable("CI_SERVER_HOST").unwrap_or_default());
-    Some(if elsewhere { mirror.without_deployments() } else { mirror })
-}
-
-/// This job, as a part of a run that is spread over several.
-fn spread() -> Option<Spread> {
-    Some(Spread {
-        host: variable("CI_SERVER_HOST").unwrap_or_else(|| "ci".to_owned()),
-        project: variable("CI_PROJECT_ID").unwrap_or_default(),
-        pipeline: variable("CI_PIPELINE_ID")?,
-        job: Some(variable("CI_JOB_ID")?),
-    })
-}
-
-/// How long GitLab is waited for when it is asked whether somebody lives: it is asked again soon.
-const ANSWER: Duration = Duration::from_secs(20);
-
-/// What GitLab says of pipelines and jobs.
-fn words(gitlab: Result<GitLab, SettingsError>) -> Asking {
-    Arc::new(move |asked| {
-        let gitlab = gitlab.clone();
-        Box::pin(async move {
-            match gitlab {
-                Ok(gitlab) => match tokio::time::timeout(ANSWER, word(&gitlab, asked)).await {
-                    Ok(word) => word,
-                    Err(_) => Word::Unknown(format!("{} did not answer within {ANSWER:?}", gitlab.host())),
-                },
-                Err(error) => Word::Unknown(error.to_string()),
-            }
-        })
-    })
-}
-
-async fn word(gitlab: &GitLab, asked: Asked) -> Word {
-    let subject = match &asked.what {
-        Part::Pipeline(id) => id.parse().map(Subject::Pipeline),
-        Part::Job(id) => id.parse().map(Subject::Job),
-    };
-    let Ok(subject) = subject else { return Word::Unknown(format!("{asked} is no number")) };
-    match gitlab.word(&asked.host, &asked.project, subject).await {
-        gitlab::Word::Alive(_) => Word::Alive,
-        gitlab::Word::Finished(how) => Word::Finished(format!("{how:?}").to_lowercase()),
-        gitlab::Word::Unknown { why } => Word::Unknown(why),
-    }
 }
 
 /// How output looks here.

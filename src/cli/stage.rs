@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::Common;
 use super::artifacts::Artifacts;
+use super::ci;
 use super::edge::{self, EdgeError};
 use crate::config::SetError;
 use crate::event::Event;
@@ -117,7 +118,7 @@ impl Stage {
     pub fn reporting(common: &Common, artifacts: &Artifacts) -> Result<Self, CommandError> {
         let (count, signals) = Signals::new();
         let mut stage = Self::with(common, signals, artifacts)?.hearing(count);
-        stage.mirror = edge::mirror(&stage.context).map(|mirror| {
+        stage.mirror = ci::mirror(&stage.context).map(|mirror| {
             let (ear, from) = mpsc::unbounded_channel();
             stage.ears.lock().unwrap_or_else(PoisonError::into_inner).push(ear);
             tokio::spawn(mirror.listen(from))

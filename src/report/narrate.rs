@@ -58,23 +58,12 @@ fn tell(what: &What, run: &RunView, own: bool) -> Vec<Line> {
         What::Waiting(waiting) => vec![Line::plain(format!("waiting, {}", words::place(waiting)))],
         What::Started(summary) => started(summary),
         What::TakingOver { left, number, who, direction } => {
-            let how = match direction {
-                Direction::Forward => "finishing it",
-                Direction::Back => "taking it back",
-            };
-            let text = format!("taking over #{number} (run {left}), left by {who}: {how}");
+            let text = format!("taking over #{number} (run {left}), left by {who}: {}", whither(*direction));
             vec![Line::toned(Tone::Warn, text)]
         }
         What::Adopted { environments, commit, author, subject, taken } => {
             let names = environments.join(", ");
-            let what = match taken {
-                Taken::Deployment => format!("adopting what {author} committed for {names}"),
-                Taken::Rollback => format!("rollback by {author} of {names}"),
-            };
-            vec![
-                Line::plain(format!("{what}: {subject}"))
-                    .with(Tone::Dim, format!(" (commit {})", commit.short())),
-            ]
+            vec![adopted(&names, commit.short(), author, subject, *taken)]
         }
         What::Checked => vec![Line::plain("checked: nothing stands against it")],
         What::Rendered(change) => vec![Line::plain(change.words())],
@@ -120,6 +109,21 @@ fn tell(what: &What, run: &RunView, own: bool) -> Vec<Line> {
         }],
         What::Finished(finished) => ending::block(finished, run, own),
     }
+}
+
+fn whither(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Forward => "finishing it",
+        Direction::Back => "taking it back",
+    }
+}
+
+fn adopted(names: &str, commit: &str, author: &str, subject: &str, taken: Taken) -> Line {
+    let what = match taken {
+        Taken::Deployment => format!("adopting what {author} committed for {names}"),
+        Taken::Rollback => format!("rollback by {author} of {names}"),
+    };
+    Line::plain(format!("{what}: {subject}")).with(Tone::Dim, format!(" (commit {commit})"))
 }
 
 fn entered_line(entered: &Entered, run: &RunView) -> Line {
