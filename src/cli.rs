@@ -5,6 +5,7 @@ pub mod init;
 pub mod live;
 pub mod look;
 pub mod output;
+pub mod promote;
 pub mod queue;
 pub mod runs;
 pub mod stage;
@@ -106,6 +107,8 @@ pub enum Command {
     Deploy(Deploy),
     /// Brings an environment back to a verified set.
     Rollback(Rollback),
+    /// Copies a package to the bucket of an environment; deploys nothing.
+    Promote(Promote),
     /// Cancels a run: it rolls back.
     Cancel(Cancel),
     /// Continues a run that another process left.
@@ -181,6 +184,26 @@ pub struct Rollback {
     /// Cancels a run that is active there.
     #[arg(long)]
     pub cancel_running: bool,
+}
+
+/// Copies a package to the bucket of an environment.
+#[derive(Debug, Args)]
+pub struct Promote {
+    /// Environment whose bucket is filled.
+    #[arg(env = "DATAPIN_ENVIRONMENT")]
+    pub environment: String,
+    /// Data version.
+    #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
+    pub version: String,
+    /// Dataset, where the environment has more than one.
+    #[arg(long, env = "DATAPIN_DATASET")]
+    pub dataset: Option<String>,
+    /// Environment that it comes from, where `promote` of the pipelines does not say it.
+    #[arg(long)]
+    pub from: Option<String>,
+    /// Says how many objects and bytes would be copied, and copies nothing.
+    #[arg(long, env = "DATAPIN_DRY_RUN")]
+    pub dry_run: bool,
 }
 
 /// Cancels a run.

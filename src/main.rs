@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use datapin::cli::stage::CommandError;
-use datapin::cli::{Cli, Command, edge, init, look, output, queue, runs};
+use datapin::cli::{Cli, Command, edge, init, look, output, promote, queue, runs};
 use datapin::exit::Exit;
 use datapin::{config, demo, report};
 
@@ -49,6 +49,7 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
     match &cli.command {
         Command::Deploy(args) => runs::deploy(common, args).await,
         Command::Rollback(args) => runs::rollback(common, args).await,
+        Command::Promote(args) => Box::pin(promote::promote(common, args)).await,
         Command::Cancel(args) => runs::cancel(common, args).await,
         Command::Resume(args) => runs::resume(common, args).await,
         Command::Reconcile(args) => runs::reconcile(common, args).await,

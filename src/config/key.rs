@@ -31,6 +31,8 @@ pub(super) enum Shape {
     Named(&'static Keys),
     /// Header values by header name.
     Headers,
+    /// Strings by a name that the user chooses.
+    Words,
 }
 
 /// What a string has to look like.
@@ -74,6 +76,10 @@ pub(super) enum Form {
     HttpUrl,
     /// A web address with placeholders.
     HttpTemplate,
+    /// `s3://bucket/prefix/` with placeholders.
+    BucketUrl,
+    /// Name of an object below a prefix.
+    ObjectName,
     /// A comparison with a number.
     Condition,
     /// One of these words.

@@ -202,6 +202,7 @@ impl RunView {
             }
             What::TakingOver { .. }
             | What::Rendered(_)
+            | What::Promoting { .. }
             | What::Reverted { .. }
             | What::Frozen { .. }
             | What::Note { .. } => {}

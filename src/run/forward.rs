@@ -20,6 +20,7 @@ impl Driver {
         let ticket = self.journal.ticket();
         let environments = names(&ticket.stages[stage]);
         self.context.events.tell(&ticket.run, What::Stage { index: stage, environments });
+        Box::pin(self.provide(stage)).await?;
         for group in groups(&ticket, stage) {
             self.go_on()?;
             self.may_pin(&group.environments).await?;

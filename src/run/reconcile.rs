@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::context::Context;
 use super::order::Order;
-use super::{RunError, carry_out, takeover};
+use super::{RunError, carry_out, record, takeover};
 use crate::config::Queue as Settings;
-use crate::queue::{ChangeError, Force, Origin, Outcome, Patience, Queue, Store, Ticket, Watch};
+use crate::event::Level;
+use crate::queue::{ChangeError, Force, Origin, Outcome, Patience, Queue, RunId, Store, Ticket, Watch};
 
 /// One thing that was mended, or could not be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,6 +59,7 @@ pub async fn reconcile(
     round.abandoned_runs(&mut done).await?;
     round.thaw_expired().await?;
     round.frozen_environments(&mut done).await?;
+    Box::pin(round.owed(&mut done)).await;
     Ok(done)
 }
 
@@ -175,6 +177,30 @@ impl Round<'_> {
             done.take(format!("environment {name}"), ended.map(Some));
         }
         Ok(())
+    }
+
+    /// Writes the parameters that earlier runs could not.
+    async fn owed(&self, done: &mut Reconciled) {
+        let all = self.context.config.environments.keys();
+        let names: Vec<String> =
+            all.filter(|name| self.only.is_none_or(|only| only == *name)).cloned().collect();
+        let nobody = RunId(String::new());
+        for (what, ended) in record::catch_up(self.context, self.store, &nobody, &names).await {
+            let outcome = match ended {
+                Ok(()) => Outcome::Verified,
+                Err(reason) => Outcome::NotRecorded { reason },
+            };
+            done.mended.push(Mended { what: format!("record of {what}"), outcome });
+        }
+        let Ok(seen) = self.store.read().await else { return };
+        for name in names.iter().filter(|name| seen.queue.environment(name).is_some()) {
+            for dataset in self.context.config.datasets_of(name) {
+                let one = std::slice::from_ref(name);
+                for text in record::drifts(self.context, &seen.queue, one, &dataset).await {
+                    self.context.events.note(&nobody, Level::Warning, text);
+                }
+            }
+        }
     }
 
     async fn pause(&self) -> Pause {

@@ -62,6 +62,6 @@ pub async fn finish_for(
         let cause = abandoned(&seen.who);
         journal.note(|ticket| ticket.state = State::RollingBack { cause });
     }
-    let driver = Driver { context: context.clone(), journal };
+    let driver = Driver { context: context.for_run(&ticket.run), journal };
     Ok(Some(driver.drive().await?))
 }

@@ -3,6 +3,7 @@
 
 mod agent;
 mod agents;
+mod aws;
 mod badinput;
 mod bots;
 mod chat;
@@ -17,6 +18,7 @@ mod gate;
 mod hostile;
 mod kube_server;
 mod model;
+mod moto;
 mod notify;
 mod plan;
 mod queue;

@@ -13,6 +13,7 @@ use crate::config::key::{Form, Key, ROOT, SECRET, Shape};
 mod header;
 mod list;
 mod table;
+mod words;
 
 /// Reads `text`, or says why it is no TOML.
 pub(in crate::config) fn read(text: &str) -> Result<Reading, (Range<usize>, Problem)> {
@@ -116,6 +117,7 @@ impl Reader<'_> {
             (Shape::OneOrTables(keys) | Shape::Tables(keys), Data::List(list)) => self.tables(keys, list, at),
             (Shape::Named(keys), Data::Table(table)) => Some(self.named(keys, table, key.name, at)),
             (Shape::Headers, Data::Table(table)) => Some(self.headers(table, at)),
+            (Shape::Words, Data::Table(table)) => Some(self.words(table, at)),
             (shape, data) => {
                 self.wrong_type(shape, &data, format!("`{}`", key.name), at);
                 None
@@ -187,6 +189,7 @@ fn expected(shape: Shape) -> String {
         Shape::Table(_) | Shape::Named(_) => "a table".to_owned(),
         Shape::OneOrTables(_) => "a table or a list of tables".to_owned(),
         Shape::Tables(_) => "a list of tables".to_owned(),
+        Shape::Words => "a table of strings".to_owned(),
         Shape::Headers => "a table of strings, { env = \"…\" } or { file = \"…\" }".to_owned(),
     }
 }

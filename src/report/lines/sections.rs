@@ -52,6 +52,7 @@ impl Sections {
             | What::Waiting(_)
             | What::Started(_)
             | What::Pinned { .. }
+            | What::Promoting { .. }
             | What::Service { .. }
             | What::GateEnded { .. }
             | What::Reverted { .. }
