@@ -133,7 +133,7 @@ impl Entry {
 
 /// Hex or base64.
 fn bytes(text: &str) -> Option<Vec<u8>> {
-    let hex = text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let hex = text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let known = matches!(text.len(), 8 | 16 | 32 | 40 | 64 | 128);
     if hex && known {
         return (0..text.len())
