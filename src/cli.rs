@@ -1,14 +1,22 @@
 //! Command line arguments. Every argument has an environment variable, so that a pipeline trigger can drive it.
 
+pub mod adopt;
+pub mod artifacts;
 pub mod edge;
+pub mod graph;
 pub mod init;
 pub mod live;
 pub mod look;
+pub mod merge_request;
 pub mod output;
 pub mod promote;
 pub mod queue;
+pub mod report;
 pub mod runs;
 pub mod stage;
+
+pub use adopt::Adopt;
+pub use merge_request::{CheckedRequest, Propose};
 
 use std::path::PathBuf;
 
@@ -66,7 +74,8 @@ const EXIT_CODES: &str = "Exit codes:
   12  ROLLBACK FAILED, frozen         13  superseded or withdrawn
   14  gave up waiting                 15  not allowed now: frozen, rejected, `requires`
   16  cancelled, rolled back          17  verified, but not recorded outside git
-  18  another driver took the run     19  stopped half-way; `datapin reconcile` finishes it";
+  18  another driver took the run     19  stopped half-way; `datapin reconcile` finishes it
+  20  step only: it failed            21  step only: a gate failed that may";
 
 /// What holds for every command.
 #[derive(Debug, Clone, Args)]
@@ -105,12 +114,21 @@ pub enum Output {
 pub enum Command {
     /// Deploys a data version through a pipeline.
     Deploy(Deploy),
+    /// Waits for, gates and records what people committed.
+    Adopt(Adopt),
+    /// Opens a merge request that bumps the first stage of a pipeline, or brings it up to date.
+    Propose(Propose),
     /// Brings an environment back to a verified set.
     Rollback(Rollback),
     /// Copies a package to the bucket of an environment; deploys nothing.
     Promote(Promote),
+    /// One job of a run that is spread over the jobs of a CI pipeline.
+    #[command(subcommand)]
+    Step(Step),
     /// Cancels a run: it rolls back.
     Cancel(Cancel),
+    /// A person's yes to a manual gate; no is `cancel`.
+    Approve(Approve),
     /// Continues a run that another process left.
     Resume(Resume),
     /// Finishes what others left; made to be a scheduled job.
@@ -126,6 +144,8 @@ pub enum Command {
     Status(Status),
     /// Shows how runs ended.
     History(History),
+    /// Writes a run, or an environment's history, as one HTML file.
+    Report(Report),
     /// Checks the configuration and whether every pin resolves.
     Check(Check),
     /// Writes a starting datapin.toml and creates the queue.
@@ -161,6 +181,9 @@ pub struct Deploy {
     /// Prints the plan, and writes nothing.
     #[arg(long, env = "DATAPIN_DRY_RUN")]
     pub dry_run: bool,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Brings an environment back to a verified set.
@@ -184,6 +207,69 @@ pub struct Rollback {
     /// Cancels a run that is active there.
     #[arg(long)]
     pub cancel_running: bool,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
+}
+
+/// One job of a run that is spread over the jobs of a CI pipeline.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Step {
+    /// Enters the queue and waits for the turn: from then on the run holds its environments.
+    Enter {
+        /// Pipeline of datapin.toml.
+        #[arg(env = "DATAPIN_PIPELINE")]
+        pipeline: String,
+        /// Data version.
+        #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
+        version: String,
+        /// Changes a settable value in the same commit.
+        #[arg(long = "set", env = "DATAPIN_SET", value_name = "SERVICE:PATH=VALUE", value_delimiter = ';')]
+        set: Vec<String>,
+        /// Gives up at once (14) where others are before it.
+        #[arg(long, env = "DATAPIN_NO_WAIT")]
+        no_wait: bool,
+    },
+    /// Announces the start.
+    Announce {
+        /// Pipeline of datapin.toml, where this CI pipeline has several runs.
+        #[arg(env = "DATAPIN_PIPELINE")]
+        pipeline: Option<String>,
+    },
+    /// Deploys a service: the first job of a stage pins all its services, each watches its own.
+    Deploy {
+        /// Environment.
+        environment: String,
+        /// Service.
+        service: String,
+    },
+    /// Runs a gate; the job of a manual gate is a person's yes.
+    Gate {
+        /// Environment.
+        environment: String,
+        /// Gate.
+        gate: String,
+    },
+    /// Takes a service back: the first job reverts everything, each waits for its own service.
+    Rollback {
+        /// Environment.
+        environment: String,
+        /// Service.
+        service: String,
+    },
+    /// Verifies the run, and records it outside git.
+    Record {
+        /// Environment.
+        environment: String,
+    },
+    /// Does whatever is left, and announces the end.
+    Finish {
+        /// Pipeline of datapin.toml, where this CI pipeline has several runs.
+        #[arg(env = "DATAPIN_PIPELINE")]
+        pipeline: Option<String>,
+    },
+    /// Prints the GitLab child pipeline that draws a pipeline: a job for each service, gate and record.
+    Graph(Graph),
 }
 
 /// Copies a package to the bucket of an environment.
@@ -220,6 +306,23 @@ pub struct Cancel {
     pub queue: String,
 }
 
+/// A person's yes to a manual gate.
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// Run id, its last six characters, or number; without it the only one there is.
+    #[arg(env = "DATAPIN_RUN")]
+    pub run: Option<String>,
+    /// Gate, where several wait.
+    #[arg(long, env = "DATAPIN_GATE", value_name = "NAME")]
+    pub gate: Option<String>,
+    /// Why.
+    #[arg(long)]
+    pub reason: String,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+}
+
 /// Continues a run.
 #[derive(Debug, Args)]
 pub struct Resume {
@@ -232,6 +335,9 @@ pub struct Resume {
     /// Name of the queue in datapin.toml.
     #[arg(long, default_value = "default")]
     pub queue: String,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Finishes what others left.
@@ -240,6 +346,9 @@ pub struct Reconcile {
     /// Only this environment.
     #[arg(long, env = "DATAPIN_ENVIRONMENT")]
     pub environment: Option<String>,
+    /// Files about the run.
+    #[command(flatten)]
+    pub artifacts: artifacts::Artifacts,
 }
 
 /// Shows and changes the queue.
@@ -323,6 +432,12 @@ pub struct Check {
     /// Tries every agent and gate too, names the rights that are missing, and prints a role that grants them.
     #[arg(long)]
     pub live: bool,
+    /// The merge request of this pipeline.
+    #[command(flatten)]
+    pub request: CheckedRequest,
+    /// How long this job may take, in seconds: pipelines that may take longer are named.
+    #[arg(long, env = "CI_JOB_TIMEOUT", value_name = "SECONDS")]
+    pub job_timeout: Option<u64>,
 }
 
 /// Shows how runs ended.
@@ -337,6 +452,52 @@ pub struct History {
     /// Name of the queue in datapin.toml.
     #[arg(long, default_value = "default")]
     pub queue: String,
+}
+
+/// Writes a run, or an environment's history, as a file.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Run id, its last six characters, or number; without it the last run of this CI pipeline, else the last one.
+    #[arg(env = "DATAPIN_RUN")]
+    pub run: Option<String>,
+    /// Writes the history of this environment instead: versions, lead time, failures and rollbacks.
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// The HTML file; without it datapin-report.html, and none where only other formats are asked for.
+    #[arg(long, env = "DATAPIN_REPORT", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Other formats.
+    #[command(flatten)]
+    pub files: artifacts::Files,
+    /// With --environment: how many runs, the newest first.
+    #[arg(long, short = 'n', default_value_t = 500)]
+    pub limit: usize,
+    /// Name of the queue in datapin.toml.
+    #[arg(long, default_value = "default")]
+    pub queue: String,
+}
+
+/// Prints the GitLab child pipeline of a pipeline.
+#[derive(Debug, Clone, Args)]
+pub struct Graph {
+    /// Pipeline of datapin.toml.
+    #[arg(env = "DATAPIN_PIPELINE")]
+    pub pipeline: String,
+    /// Data version; without it the jobs are told by DATAPIN_VERSION.
+    #[arg(env = "DATAPIN_VERSION", allow_hyphen_values = true)]
+    pub version: Option<String>,
+    /// Changes a settable value in the same commit.
+    #[arg(long = "set", env = "DATAPIN_SET", value_name = "SERVICE:PATH=VALUE", value_delimiter = ';')]
+    pub set: Vec<String>,
+    /// Image of the jobs.
+    #[arg(long, env = "DATAPIN_IMAGE")]
+    pub image: Option<String>,
+    /// Tag of the runners; may be repeated.
+    #[arg(long = "tag", env = "DATAPIN_TAGS", value_name = "TAG", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// File of the repository with settings that all jobs need, such as `default: id_tokens:`.
+    #[arg(long, env = "DATAPIN_INCLUDE", value_name = "FILE")]
+    pub include: Option<String>,
 }
 
 /// Writes a starting configuration and creates the queue.

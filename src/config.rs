@@ -63,6 +63,8 @@ pub struct Config {
     pub queues: BTreeMap<String, Queue>,
     /// Who is told.
     pub notify: Notify,
+    /// How GitLab's API is reached.
+    pub gitlab: GitLab,
 }
 
 /// Where a configuration came from.
@@ -302,6 +304,8 @@ pub struct Queue {
     pub max_wait: Duration,
     /// After this time a ticket that may start and does not is dropped.
     pub start_grace: Duration,
+    /// After this silence a run in `step` jobs is taken for dead where GitLab cannot be asked; `None` means never.
+    pub step_idle: Option<Duration>,
 }
 
 /// Who is told about start and finish.
@@ -332,4 +336,15 @@ pub enum RocketChat {
         /// Where the token is.
         token: SecretRef,
     },
+}
+
+/// How GitLab's API is reached. What is left out is taken from the CI job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GitLab {
+    /// Base URL of the server.
+    pub url: Option<String>,
+    /// Path or id of the project.
+    pub project: Option<String>,
+    /// Where the token is.
+    pub token: Option<SecretRef>,
 }

@@ -44,6 +44,19 @@ pub enum What {
         /// Whether it goes on or back.
         direction: Direction,
     },
+    /// The run is about what a person committed.
+    Adopted {
+        /// Environments.
+        environments: Vec<String>,
+        /// The commit that is watched.
+        commit: CommitId,
+        /// Who wrote it.
+        author: String,
+        /// Its first line.
+        subject: String,
+        /// What it is taken for.
+        taken: Taken,
+    },
     /// Everything that can be checked was checked.
     Checked,
     /// What becomes of the manifests of an environment, and of nothing else.
@@ -159,6 +172,16 @@ pub enum What {
     },
     /// The run ended.
     Finished(Finished),
+}
+
+/// What a person's commit is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Taken {
+    /// A version that is gated.
+    Deployment,
+    /// A rollback.
+    Rollback,
 }
 
 /// The ticket is in the queue.

@@ -31,6 +31,10 @@ pub enum Exit {
     TakenOver,
     /// 19: stopped half-way; the next run or `reconcile` finishes it.
     Stopped,
+    /// 20: `step` only: this step failed, and a rollback follows.
+    StepFailed,
+    /// 21: `step` only: a gate failed that may.
+    GateWarned,
 }
 
 impl Exit {
@@ -51,13 +55,15 @@ impl Exit {
             Exit::NotRecorded => 17,
             Exit::TakenOver => 18,
             Exit::Stopped => 19,
+            Exit::StepFailed => 20,
+            Exit::GateWarned => 21,
         }
     }
 }
 
 impl Exit {
     /// All of them.
-    pub const ALL: [Exit; 14] = [
+    pub const ALL: [Exit; 16] = [
         Exit::Ok,
         Exit::Damage,
         Exit::Usage,
@@ -72,6 +78,8 @@ impl Exit {
         Exit::NotRecorded,
         Exit::TakenOver,
         Exit::Stopped,
+        Exit::StepFailed,
+        Exit::GateWarned,
     ];
 
     /// How a process ended that ended with this number; a signal or any other number is damage.

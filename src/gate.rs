@@ -4,8 +4,10 @@
 //! tried again, verdicts are not. [`GateRunner`] runs one gate, [`run_stage`] those of a stage.
 
 mod command;
+mod gitlab;
 mod http;
 mod job;
+mod manual;
 mod prometheus;
 mod stage;
 
@@ -13,13 +15,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cluster::{ClusterError, Clusters, Right};
-use crate::config::{self, ClusterAccess, GateKind, Requirement};
+use crate::config::{self, ClusterAccess, GateKind, Requirement, SecretError};
+use crate::gitlab::{GitLab, SettingsError};
 use crate::process;
 use crate::queue::Verdict;
 use crate::repo::CommitId;
 
 pub use http::HttpError;
 pub use job::ManifestError;
+pub use manual::Answers;
 pub use stage::{GateEvent, run_stage};
 
 /// Longest summary, in characters.
@@ -94,6 +98,12 @@ pub enum GateFault {
     /// Its requests can't be sent.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// It needs GitLab, and there is none.
+    #[error(transparent)]
+    GitLab(#[from] SettingsError),
+    /// A secret can't be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// Its manifest can't be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -135,7 +145,9 @@ enum Work {
     Command(command::CommandGate),
     Http(http::HttpGate),
     Job(Box<job::JobGate>),
+    GitLab(Box<gitlab::PipelineGate>),
     Prometheus(prometheus::PrometheusGate),
+    Manual(manual::ManualGate),
 }
 
 impl GateRunner {
@@ -166,10 +178,15 @@ impl GateRunner {
                 let made = job::JobGate::new(settings, clusters);
                 Work::Job(Box::new(made.map_err(|error| failed(error.into()))?))
             }
+            GateKind::GitLabPipeline(settings) => {
+                let made = gitlab::PipelineGate::new(settings, &lookup);
+                Work::GitLab(Box::new(made.map_err(|error| failed(error.into()))?))
+            }
             GateKind::Prometheus(settings) => {
                 let made = prometheus::PrometheusGate::new(settings, &lookup);
                 Work::Prometheus(made.map_err(|error| failed(error.into()))?)
             }
+            GateKind::Manual { who } => Work::Manual(manual::ManualGate { who: who.clone(), answers: None }),
         };
         Ok(Self {
             name: gate.name.clone(),
@@ -191,8 +208,32 @@ impl GateRunner {
             Work::Command(gate) => process::fill_all(&gate.command, &[], &gate.own)
                 .first()
                 .map_or(Err(process::ProcessError::Empty), |program| process::findable(program, &gate.env)),
-            Work::Http(_) | Work::Job(_) | Work::Prometheus(_) => Ok(()),
+            Work::Http(_) | Work::Job(_) | Work::GitLab(_) | Work::Prometheus(_) | Work::Manual(_) => Ok(()),
         }
+    }
+
+    /// The same gate with GitLab's API; a `gitlab-pipeline` can't run without.
+    ///
+    /// # Errors
+    /// It needs GitLab, and there is none.
+    pub fn with_gitlab(mut self, gitlab: &Result<GitLab, SettingsError>) -> Result<Self, GateError> {
+        if let Work::GitLab(gate) = &mut self.work {
+            let gitlab = gitlab.as_ref().map_err(|error| GateError {
+                gate: self.name.clone(),
+                source: GateFault::GitLab(error.clone()),
+            })?;
+            gate.reach(gitlab);
+        }
+        Ok(self)
+    }
+
+    /// The same gate with another first time between two looks at a pipeline (2 s otherwise).
+    #[must_use]
+    pub fn with_interval(mut self, interval: Duration) -> Self {
+        if let Work::GitLab(gate) = &mut self.work {
+            gate.interval = interval;
+        }
+        self
     }
 
     /// The same gate with another first pause before an error is tried again (1 s otherwise).
@@ -208,6 +249,34 @@ impl GateRunner {
             gate.patience = job::Patience { image: patience, node: patience };
         }
         self
+    }
+
+    /// The same gate, which hears people's answers.
+    #[must_use]
+    pub fn with_answers(mut self, answers: Answers) -> Self {
+        if let Work::Manual(gate) = &mut self.work {
+            gate.answers = Some(answers);
+        }
+        self
+    }
+
+    /// Who is asked by a manual gate, and for how long; `None` if it is none.
+    pub fn asks(&self) -> Option<(Option<&str>, Duration)> {
+        match &self.work {
+            Work::Manual(gate) => Some((gate.who.as_deref(), self.timeout)),
+            Work::Command(_) | Work::Http(_) | Work::Job(_) | Work::GitLab(_) | Work::Prometheus(_) => None,
+        }
+    }
+
+    /// What comes out of it where nobody answered in time.
+    pub fn nobody_answered(&self) -> Report {
+        let summary = match &self.work {
+            Work::Manual(gate) => gate.unanswered(self.timeout),
+            Work::Command(_) | Work::Http(_) | Work::Job(_) | Work::GitLab(_) | Work::Prometheus(_) => {
+                format!("nothing within {:?}", self.timeout)
+            }
+        };
+        self.judged(Report::without_output(Verdict::TimedOut, summary), 1)
     }
 
     /// Name.
@@ -226,7 +295,9 @@ impl GateRunner {
             Work::Command(gate) => Attempt::ended(gate.run(&self.name, facts, attempt, self.timeout).await),
             Work::Http(gate) => Attempt::ended(gate.run(facts, self.timeout).await),
             Work::Job(gate) => gate.run(&self.name, facts, attempt, self.timeout).await,
+            Work::GitLab(gate) => gate.run(&self.name, facts, attempt, self.timeout).await,
             Work::Prometheus(gate) => gate.run(facts, self.timeout).await,
+            Work::Manual(gate) => Attempt::ended(gate.run(&self.name, self.timeout).await),
         }
     }
 
@@ -237,7 +308,9 @@ impl GateRunner {
     pub async fn rights(&self) -> Result<Option<(ClusterAccess, Vec<Right>)>, ClusterError> {
         match &self.work {
             Work::Job(gate) => gate.rights().await.map(Some),
-            Work::Command(_) | Work::Http(_) | Work::Prometheus(_) => Ok(None),
+            Work::Command(_) | Work::Http(_) | Work::GitLab(_) | Work::Prometheus(_) | Work::Manual(_) => {
+                Ok(None)
+            }
         }
     }
 
@@ -248,8 +321,9 @@ impl GateRunner {
     pub async fn probe(&self) -> Result<(), String> {
         match &self.work {
             Work::Command(_) => self.findable().map_err(|error| error.to_string()),
-            Work::Http(_) => Ok(()),
+            Work::Http(_) | Work::Manual(_) => Ok(()),
             Work::Job(gate) => gate.probe().await.map_err(|error| error.to_string()),
+            Work::GitLab(gate) => gate.probe().await,
             Work::Prometheus(gate) => gate.probe().await,
         }
     }

@@ -4,7 +4,10 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use datapin::cli::stage::CommandError;
-use datapin::cli::{Cli, Command, edge, init, look, output, promote, queue, runs};
+use datapin::cli::{
+    Cli, Command, Step, adopt, edge, graph, init, look, merge_request, output, promote, queue,
+    report as reports, runs,
+};
 use datapin::exit::Exit;
 use datapin::{config, demo, report};
 
@@ -48,9 +51,14 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
     let common = &cli.common;
     match &cli.command {
         Command::Deploy(args) => runs::deploy(common, args).await,
+        Command::Adopt(args) => adopt::adopt(common, args).await,
+        Command::Propose(args) => merge_request::propose(common, args).await,
         Command::Rollback(args) => runs::rollback(common, args).await,
         Command::Promote(args) => Box::pin(promote::promote(common, args)).await,
+        Command::Step(Step::Graph(args)) => graph::graph(common, args),
+        Command::Step(step) => runs::step(common, step).await,
         Command::Cancel(args) => runs::cancel(common, args).await,
+        Command::Approve(args) => runs::approve(common, args).await,
         Command::Resume(args) => runs::resume(common, args).await,
         Command::Reconcile(args) => runs::reconcile(common, args).await,
         Command::Queue(args) => queue::queue(common, args).await,
@@ -58,6 +66,7 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
         Command::Allow(args) => queue::allow(common, args).await,
         Command::Status(args) => look::status(common, args).await,
         Command::History(args) => look::history(common, args).await,
+        Command::Report(args) => reports::report(common, args).await,
         Command::Check(args) => look::check(common, args).await,
         Command::Init(args) => init::init(common, args).await,
         Command::Schema => {

@@ -34,6 +34,17 @@ pub enum Announcement<'a> {
         /// What it is about.
         summary: &'a Summary,
     },
+    /// A gate waits for a person.
+    Asked {
+        /// The run.
+        run: &'a RunId,
+        /// Its number.
+        number: u64,
+        /// What it is about.
+        summary: &'a Summary,
+        /// Who is asked.
+        asked: Asked<'a>,
+    },
     /// A run ended.
     Finished {
         /// The run.
@@ -43,6 +54,19 @@ pub enum Announcement<'a> {
         /// How it ended.
         finished: &'a Finished,
     },
+}
+
+/// A gate that waits for a person.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Gate.
+    pub gate: &'a str,
+    /// Who, in words of the configuration.
+    pub who: Option<&'a str>,
+    /// How long.
+    pub timeout: Duration,
+    /// Index of its stage.
+    pub stage: usize,
 }
 
 /// What came of an announcement.

@@ -3,6 +3,7 @@
 //! The rules are pure functions in [`rules`] and [`line`]: they know neither git nor a clock.
 //! [`store`] applies them to the branch, one commit each.
 
+pub mod adopted;
 pub mod environment;
 pub mod history;
 pub mod intent;
@@ -11,11 +12,14 @@ pub mod outside;
 pub mod policy;
 pub mod record;
 pub mod refusal;
+pub mod reports;
 pub mod rules;
 pub mod store;
 pub mod ticket;
 pub mod tree;
+pub mod word;
 
+pub use adopted::*;
 pub use environment::*;
 pub use history::*;
 pub use intent::*;
@@ -24,7 +28,9 @@ pub use outside::*;
 pub use policy::*;
 pub use record::*;
 pub use refusal::*;
+pub use reports::*;
 pub use rules::*;
 pub use store::*;
 pub use ticket::*;
 pub use tree::TreeError;
+pub use word::*;

@@ -17,6 +17,7 @@ mod kept;
 mod local;
 mod location;
 mod packs;
+mod past;
 mod push;
 mod signing;
 mod tree;
@@ -34,6 +35,7 @@ pub use commit_id::{CommitId, NotACommitId};
 pub use error::RepoError;
 pub use history::{Ancestry, LogEntry};
 pub use location::Location;
+pub use past::Version;
 pub use push::{Pipelines, PushOptions, PushOutcome};
 pub use tree::{File, Mode};
 
@@ -171,6 +173,7 @@ impl Repo {
         access: Access,
         work: impl FnOnce(&Wire<'_>, &git2::Repository) -> Result<T, git2::Error> + Send + 'static,
     ) -> Result<T, RepoError> {
+        tracing::trace!(location = %self.settings.location, "{doing} the git server");
         // held here and not by the thread: one that is given up must not keep it
         let lock = match access {
             Access::Exclusive => Some(self.kept.lock(self.settings.limits.total)?),

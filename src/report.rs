@@ -6,15 +6,21 @@
 //!
 //! Whatever came from outside (names, versions, reasons, log lines) is shown without its control characters.
 
+pub mod account;
 pub mod clean;
 mod ending;
 mod error;
 pub mod history;
+pub mod html;
 pub mod json;
+pub mod junit;
 mod line;
 pub mod lines;
+pub mod link;
 pub mod live;
+pub mod markdown;
 mod narrate;
+pub mod outputs;
 pub mod plan;
 pub mod queue;
 mod sink;

@@ -10,6 +10,7 @@
 //! stopped: [`step::step`] says what comes next, [`driver::Driver`] does it, [`fence::pass`] is the one way to
 //! push to a target branch.
 
+pub mod adopt;
 pub mod back;
 pub mod begin;
 pub mod close;
@@ -18,13 +19,20 @@ pub mod driver;
 pub mod error;
 pub mod fence;
 pub mod forward;
+pub mod job;
 pub mod journal;
+pub mod limits;
+pub mod markup;
+pub mod merge_request;
 pub mod message;
 pub mod order;
 pub mod outside;
 pub mod packages;
+pub mod past;
+pub mod people;
 pub mod probe;
 pub mod proof;
+pub mod propose;
 pub mod ready;
 pub mod reconcile;
 pub mod record;
@@ -34,6 +42,7 @@ pub mod sync;
 pub mod takeover;
 pub mod verify;
 pub mod wait;
+pub mod words;
 
 use jiff::Timestamp;
 
@@ -60,15 +69,7 @@ pub async fn deploy(
     set: Vec<Setting>,
 ) -> Result<Outcome, RunError> {
     let pipeline = context.config.pipeline(pipeline)?.clone();
-    let (plan, store) = plan(context, &pipeline, version, &set).await?;
-    if !plan.obstacles.is_empty() {
-        return Err(RunError::NotAllowed(plan.obstacles.join("; ")));
-    }
-    let stages = &pipeline.stages;
-    let environments: Vec<String> = stages.iter().flat_map(|stage| stage.environments.clone()).collect();
-    let gates: Vec<String> = stages.iter().flat_map(|stage| stage.gates.clone()).collect();
-    let needs = Needs { environments: &environments, dataset: &pipeline.dataset, version, gates: &gates };
-    ready::ready(context, &needs).await?;
+    let (plan, store) = prepared(context, &pipeline, version, &set).await?;
     let order = Order::deployment(&pipeline, version, set);
     let settings = context.config.queue_of(&pipeline);
     let seen = store.read().await?;
@@ -76,6 +77,8 @@ pub async fn deploy(
         let text =
             format!("every environment of `{}` is verified on {version}: nothing to do", pipeline.name);
         context.events.note(&RunId(String::new()), Level::Info, text);
+        let environments: Vec<String> =
+            pipeline.stages.iter().flat_map(|stage| stage.environments.clone()).collect();
         Box::pin(owed(context, &store, &environments)).await;
         return Ok(Outcome::NothingToDo);
     }
@@ -90,6 +93,25 @@ async fn owed(context: &Context, store: &Store, environments: &[String]) {
             context.events.note(&nobody, Level::Warning, format!("{what}: {reason}"));
         }
     }
+}
+
+/// The plan of a deployment that nothing stands against, and the queue that it would enter.
+async fn prepared(
+    context: &Context,
+    pipeline: &crate::config::Pipeline,
+    version: &str,
+    set: &[Setting],
+) -> Result<(crate::plan::Plan, Store), RunError> {
+    let (plan, store) = plan(context, pipeline, version, set).await?;
+    if !plan.obstacles.is_empty() {
+        return Err(RunError::NotAllowed(plan.obstacles.join("; ")));
+    }
+    let stages = &pipeline.stages;
+    let environments: Vec<String> = stages.iter().flat_map(|stage| stage.environments.clone()).collect();
+    let gates: Vec<String> = stages.iter().flat_map(|stage| stage.gates.clone()).collect();
+    let needs = Needs { environments: &environments, dataset: &pipeline.dataset, version, gates: &gates };
+    ready::ready(context, &needs).await?;
+    Ok((plan, store))
 }
 
 /// The plan of a deployment as things are now, and the queue that it would enter. Writes nothing.

@@ -26,6 +26,7 @@ mod bot;
 #[path = "../../tests/cluster/world.rs"]
 mod cluster_world;
 mod enter;
+mod finished;
 mod handover;
 mod kept;
 #[allow(dead_code, reason = "the tests need more of it")]
@@ -75,7 +76,7 @@ impl Extent {
 /// One section of the table.
 type Section = (&'static str, &'static str, fn(Extent, &mut Table));
 
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     ("a", "pin 4 services in a repository of 10,000 files", pin::measure),
     ("b", "1 to 10,000 pins in one commit", many::measure),
     ("c", "50 bots enter one queue", enter::measure),
@@ -86,6 +87,7 @@ const SECTIONS: [Section; 10] = [
     ("h", "from healthy to the verdict, on a real cluster", verdict::measure),
     ("i", "1,000 Applications waited for at once", thousand::measure),
     ("k", "a kept repository that is fetched for long", kept::measure),
+    ("l", "what is shown of 10,000 finished runs", finished::measure),
 ];
 
 fn main() {

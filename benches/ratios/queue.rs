@@ -63,7 +63,10 @@ pub fn ticket(repository: &str, version: &str) -> Ticket {
         stages: vec![StageRecord { environments: vec![part], gates: Vec::new() }],
         attempt: 1,
         notify: Announced::default(),
+        adopts: None,
         cancel: None,
+        fault: None,
+        idle: None,
         times: Times { entered: Timestamp::now(), started: None, verified: None },
         unknown: Unknown::new(),
     }

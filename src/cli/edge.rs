@@ -14,12 +14,14 @@ use crate::aws::Aws;
 use crate::cluster::Clusters;
 use crate::config::{self, Config, ConfigErrors};
 use crate::exit::Exit;
+use crate::gitlab::{self, GitLab, SettingsError, Subject};
+use crate::mirror::{Mirror, Place};
 use crate::notify::{Notifier, NotifyError};
-use crate::queue::Ci;
+use crate::queue::{Asked, Ci, Part, Spread, Word};
 use crate::render::Helmfile;
 use crate::repo::{self, Limits, Location, Repo, RepoError, Settings};
 use crate::report;
-use crate::run::context::{Context, Events, Signals};
+use crate::run::context::{Asking, Context, Events, Signals};
 
 /// Name of the configuration.
 pub const CONFIG: &str = "datapin.toml";
@@ -158,12 +160,15 @@ pub fn context(
         actor: actor(common),
         ci: ci(),
         notifier: Arc::new(notifier),
+        words: words(GitLab::from_config(&config.gitlab, variable)),
+        gitlab: GitLab::from_config(&config.gitlab, variable),
         events,
         signals,
         clusters: Clusters::new(Arc::new(variable)),
         aws: Aws::new(Arc::new(variable)),
         lookup: Arc::new(variable),
         own: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("datapin")),
+        spread: spread(),
         config: Arc::new(config),
     })
 }
@@ -319,22 +324,95 @@ fn ci() -> Option<Ci> {
     })
 }
 
+/// What shows the runs of this process in GitLab; `None` where no project of it is named, or it cannot be used, which is
+/// said.
+pub fn mirror(context: &Context) -> Option<Mirror> {
+    let gitlab = match &context.gitlab {
+        Ok(gitlab) => gitlab.clone(),
+        Err(error) => {
+            if !error.is_unset() {
+                tracing::warn!("GitLab shows nothing of this run: {error}");
+            }
+            return None;
+        }
+    };
+    let here = variable("CI_SERVER_HOST").is_some_and(|host| host == gitlab.host());
+    let own = ["CI_PROJECT_ID", "CI_PROJECT_PATH"].iter().filter_map(|name| variable(name));
+    let same = here && own.clone().any(|name| name == gitlab.project());
+    let id = variable("CI_PIPELINE_ID").and_then(|id| id.parse().ok());
+    let place = match (same, id, variable("CI_COMMIT_SHA")) {
+        (true, Some(id), Some(sha)) => {
+            Place::Pipeline { sha, branch: variable("CI_COMMIT_REF_NAME").unwrap_or_default(), id }
+        }
+        _ => Place::Commits,
+    };
+    let mirror = Mirror::new(gitlab, place);
+    // named on purpose, or the job's own: then it is known which repository it is
+    let path = variable("CI_PROJECT_PATH").unwrap_or_default();
+    let elsewhere = same
+        && context.config.gitlab.project.is_none()
+        && context.identity != format!("{}/{path}", variable("CI_SERVER_HOST").unwrap_or_default());
+    Some(if elsewhere { mirror.without_deployments() } else { mirror })
+}
+
+/// This job, as a part of a run that is spread over several.
+fn spread() -> Option<Spread> {
+    Some(Spread {
+        host: variable("CI_SERVER_HOST").unwrap_or_else(|| "ci".to_owned()),
+        project: variable("CI_PROJECT_ID").unwrap_or_default(),
+        pipeline: variable("CI_PIPELINE_ID")?,
+        job: Some(variable("CI_JOB_ID")?),
+    })
+}
+
+/// How long GitLab is waited for when it is asked whether somebody lives: it is asked again soon.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// What GitLab says of pipelines and jobs.
+fn words(gitlab: Result<GitLab, SettingsError>) -> Asking {
+    Arc::new(move |asked| {
+        let gitlab = gitlab.clone();
+        Box::pin(async move {
+            match gitlab {
+                Ok(gitlab) => match tokio::time::timeout(ANSWER, word(&gitlab, asked)).await {
+                    Ok(word) => word,
+                    Err(_) => Word::Unknown(format!("{} did not answer within {ANSWER:?}", gitlab.host())),
+                },
+                Err(error) => Word::Unknown(error.to_string()),
+            }
+        })
+    })
+}
+
+async fn word(gitlab: &GitLab, asked: Asked) -> Word {
+    let subject = match &asked.what {
+        Part::Pipeline(id) => id.parse().map(Subject::Pipeline),
+        Part::Job(id) => id.parse().map(Subject::Job),
+    };
+    let Ok(subject) = subject else { return Word::Unknown(format!("{asked} is no number")) };
+    match gitlab.word(&asked.host, &asked.project, subject).await {
+        gitlab::Word::Alive(_) => Word::Alive,
+        gitlab::Word::Finished(how) => Word::Finished(format!("{how:?}").to_lowercase()),
+        gitlab::Word::Unknown { why } => Word::Unknown(why),
+    }
+}
+
 /// How output looks here.
 pub fn look(common: &Common) -> report::Look {
     let out = std::io::stdout();
     let terminal = out.is_terminal() && variable("TERM").as_deref() != Some("dumb");
-    let gitlab = variable("GITLAB_CI").is_some();
-    let plain = !terminal || gitlab || common.verbose > 0;
+    let in_gitlab = variable("GITLAB_CI").is_some();
+    let plain = !terminal || in_gitlab || common.verbose > 0;
     report::Look {
         terminal: match plain {
             true => report::Terminal::Plain,
             false => report::Terminal::Interactive { width: size().0 },
         },
-        color: match (terminal || gitlab) && variable("NO_COLOR").is_none() {
+        color: match (terminal || in_gitlab) && variable("NO_COLOR").is_none() {
             true => report::Color::Always,
             false => report::Color::Never,
         },
-        ci: if gitlab { report::Ci::Gitlab } else { report::Ci::Other },
+        ci: if in_gitlab { report::Ci::Gitlab } else { report::Ci::Other },
         output: match common.output {
             Output::Text => report::Output::Text,
             Output::Json => report::Output::Json,

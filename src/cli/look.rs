@@ -1,16 +1,22 @@
 //! Commands that only look.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use super::merge_request::{self, Judged};
 use super::output::emit;
 use super::stage::{CommandError, Stage};
 use super::{Check, Common, History, Output, Status, edge, live};
 use crate::exit::Exit;
 use crate::plan::{Files, FilesError, frozen, held};
-use crate::queue::{HistoryLine, Queue, Role, SetValue, blocking};
+use crate::queue::{HistoryLine, Queue, Role, Seen, SetValue, blocking};
 use crate::render::Helmfile;
+use crate::repo::CommitId;
 use crate::report::{
     EnvironmentStatus, Recorded, StatusView, VerifiedOn, history_json, history_text, status_json, status_text,
 };
 use crate::run::context::Context;
+use crate::run::limits::too_long;
 use crate::run::outside::OutsideError;
 use crate::run::probe::{Probes, probe};
 use crate::run::{RunError, outside, record};
@@ -22,14 +28,14 @@ pub async fn status(common: &Common, args: &Status) -> Result<Exit, CommandError
     if let Some(name) = &args.environment {
         context.config.environment(name)?;
     }
+    let only = |name: &String| args.environment.as_ref().is_none_or(|only| only == name);
+    let names: Vec<String> = context.config.environments.keys().filter(|name| only(name)).cloned().collect();
+    let mut seen = Looks::default();
     let mut environments = Vec::new();
-    let names = context.config.environments.keys();
-    for name in names.filter(|name| args.environment.as_ref().is_none_or(|only| only == *name)) {
-        let store = context.queue_store(&context.config.queue_of_environment(name).name);
-        let seen = store.read().await?;
-        let lines = store.history(|lines| lines.len() >= 200).await?;
+    for name in &names {
+        seen.look(context, name, &names).await?;
         for dataset in context.config.datasets_of(name) {
-            environments.push(environment(context, &seen.queue, &lines, name, &dataset).await?);
+            environments.push(environment(context, &seen, name, &dataset).await?);
         }
     }
     let view = StatusView { environments };
@@ -41,17 +47,62 @@ pub async fn status(common: &Common, args: &Status) -> Result<Exit, CommandError
     Ok(Exit::Ok)
 }
 
+/// The last run of each environment is looked for in so many.
+const RUNS: usize = 2000;
+
+/// What the server said; each branch is asked for once, however many environments it has.
+#[derive(Default)]
+struct Looks {
+    queues: BTreeMap<String, (Seen, Vec<HistoryLine>)>,
+    tips: BTreeMap<String, Option<CommitId>>,
+}
+
+impl Looks {
+    /// Looks at the queue and the target branch of an environment.
+    async fn look(&mut self, context: &Context, name: &str, all: &[String]) -> Result<(), CommandError> {
+        let queue = &context.config.queue_of_environment(name).name;
+        if !self.queues.contains_key(queue) {
+            let mine = |name: &&String| context.config.queue_of_environment(name).name == *queue;
+            let wanted: Vec<String> = all.iter().filter(mine).cloned().collect();
+            let enough = move |lines: &[HistoryLine]| {
+                lines.len() >= RUNS || wanted.iter().all(|name| lines.iter().any(|line| names(line, name)))
+            };
+            let read = context.queue_store(queue).read_with_history(enough).await?;
+            self.queues.insert(queue.clone(), read);
+        }
+        let branch = context.plan_target().identity(&context.config, name).branch;
+        if let Entry::Vacant(new) = self.tips.entry(branch) {
+            let (repo, branch) = (context.target.clone(), new.key().clone());
+            let tip = blocking(move || repo.fetch(&branch).map_err(FilesError::from)).await;
+            new.insert(tip.map_err(|error| not_held(name, error))?);
+        }
+        Ok(())
+    }
+}
+
+fn names(line: &HistoryLine, environment: &str) -> bool {
+    line.environments.iter().any(|one| one == environment)
+}
+
+fn not_held(environment: &str, source: FilesError) -> CommandError {
+    let source = crate::plan::PlanError::Files { environment: environment.to_owned(), source };
+    RunError::Outside(OutsideError::Plan(source)).into()
+}
+
 async fn environment(
     context: &Context,
-    queue: &Queue,
-    lines: &[HistoryLine],
+    seen: &Looks,
     name: &str,
     dataset: &str,
 ) -> Result<EnvironmentStatus, CommandError> {
-    let held = now_held(context, name, dataset).await.map_err(|error| {
-        let source = crate::plan::PlanError::Files { environment: name.to_owned(), source: error };
-        RunError::Outside(OutsideError::Plan(source))
-    })?;
+    let branch = context.plan_target().identity(&context.config, name).branch;
+    let held = match seen.tips.get(&branch).cloned().flatten() {
+        Some(tip) => held_at(context, name, dataset, tip).await.map_err(|error| not_held(name, error))?,
+        None => Vec::new(),
+    };
+    let known = seen.queues.get(&context.config.queue_of_environment(name).name);
+    let none = (&Queue::default(), [].as_slice());
+    let (queue, lines) = known.map_or(none, |(seen, lines)| (&*seen.queue, lines.as_slice()));
     let file = queue.environment(name);
     let current = queue.current(name, dataset);
     let holder = queue.tickets.values().find(|ticket| ticket.state.holds() && ticket.part(name).is_some());
@@ -93,18 +144,27 @@ async fn environment(
             .and_then(|file| file.datasets.get(dataset))
             .map(|dataset| dataset.rejected.iter().map(|one| one.version.clone()).collect())
             .unwrap_or_default(),
-        last: lines.iter().find(|line| line.environments.iter().any(|one| one == name)).cloned(),
+        last: lines.iter().find(|line| names(line, name)).cloned(),
     })
 }
 
 async fn now_held(context: &Context, name: &str, dataset: &str) -> Result<Vec<SetValue>, FilesError> {
     let branch = context.plan_target().identity(&context.config, name).branch;
-    let (repo, places) = (context.target.clone(), context.config.places(name, dataset));
-    blocking(move || match repo.fetch(&branch)? {
-        Some(tip) => held(&mut Files::at(&repo, &tip), &places),
+    let repo = context.target.clone();
+    match blocking(move || repo.fetch(&branch).map_err(FilesError::from)).await? {
+        Some(tip) => held_at(context, name, dataset, tip).await,
         None => Ok(Vec::new()),
-    })
-    .await
+    }
+}
+
+async fn held_at(
+    context: &Context,
+    name: &str,
+    dataset: &str,
+    tip: CommitId,
+) -> Result<Vec<SetValue>, FilesError> {
+    let (repo, places) = (context.target.clone(), context.config.places(name, dataset));
+    blocking(move || held(&mut Files::at(&repo, &tip), &places)).await
 }
 
 /// `datapin history`.
@@ -157,28 +217,53 @@ pub async fn check(common: &Common, args: &Check) -> Result<Exit, CommandError> 
         true => Some(probe(context).await.map_err(|error| CommandError::Usage(error.to_string()))?),
         false => None,
     };
+    let seconds = args.job_timeout.map(std::time::Duration::from_secs);
+    let warnings = seconds.map(|job| too_long(&context.config, job)).unwrap_or_default();
+    let judged = merge_request::judged(context, &args.request).await;
     stage.close().await;
-    emit(&checked(common, good, &problems, live.as_ref()));
-    match live {
+    let judged = judged?;
+    let said =
+        Said { good, problems: &problems, warnings: &warnings, live: live.as_ref(), judged: judged.as_ref() };
+    emit(&checked(common, &said));
+    let live = live.as_ref().map_or(Exit::Ok, live::exit);
+    match judged {
         _ if !problems.is_empty() => Ok(Exit::Usage),
-        Some(live) => Ok(live::exit(&live)),
-        None => Ok(Exit::Ok),
+        Some(judged) if judged.verdict.exit != Exit::Ok => Ok(judged.verdict.exit),
+        Some(_) | None => Ok(live),
     }
 }
 
-fn checked(common: &Common, good: usize, problems: &[String], live: Option<&Probes>) -> String {
+/// What a check has to say.
+struct Said<'a> {
+    good: usize,
+    problems: &'a [String],
+    warnings: &'a [String],
+    live: Option<&'a Probes>,
+    judged: Option<&'a Judged>,
+}
+
+fn checked(common: &Common, said: &Said<'_>) -> String {
+    let Said { good, problems, warnings, live, judged } = said;
     match common.output {
         Output::Json => {
             let mut json = serde_json::json!({ "schema": 1, "resolved": good, "problems": problems });
+            if !warnings.is_empty() {
+                json["warnings"] = serde_json::json!(warnings);
+            }
             if let Some(live) = live {
                 json["live"] = live::json(live);
+            }
+            if let Some(judged) = judged {
+                json["merge_request"] = judged.json();
             }
             format!("{json:#}\n")
         }
         Output::Text => {
             let mut text: String = problems.iter().map(|problem| format!("error: {problem}\n")).collect();
+            text.extend(warnings.iter().map(|warning| format!("warning: {warning}\n")));
             text.push_str(&format!("{good} pins and settable values resolve, {} problems\n", problems.len()));
             text.push_str(&live.map(live::text).unwrap_or_default());
+            text.push_str(&judged.map(Judged::text).unwrap_or_default());
             text
         }
     }

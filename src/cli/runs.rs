@@ -3,12 +3,13 @@
 use super::output::emit;
 use super::queue::not_there;
 use super::stage::{CommandError, Stage};
-use super::{Cancel, Common, Deploy, Output, Reconcile, Resume, Rollback, edge};
+use super::{Approve, Cancel, Common, Deploy, Output, Reconcile, Resume, Rollback, Step, edge};
 use crate::event::Summary;
 use crate::exit::Exit;
 use crate::queue::{Force, FrozenBy, Outcome, Rejection, Setting, Store};
 use crate::report::{FileDiff, PlanView, Work, plan_json, plan_text};
 use crate::run::context::Context;
+use crate::run::job::{self, InLine, Task};
 use crate::run::order::Order;
 use crate::run::reconcile::Mended;
 use crate::run::resume::find;
@@ -16,19 +17,14 @@ use crate::run::{self, Active, RollbackOrder, RunError};
 
 /// `datapin deploy`.
 pub async fn deploy(common: &Common, args: &Deploy) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::reporting(common, &args.artifacts)?;
     let done = deploy_on(&stage.context, common, args).await;
     stage.close().await;
     done
 }
 
 async fn deploy_on(context: &Context, common: &Common, args: &Deploy) -> Result<Exit, CommandError> {
-    let pipeline = context.config.pipeline(&args.pipeline)?;
-    let mut set = Vec::new();
-    for text in args.set.iter().filter(|text| !text.is_empty()) {
-        let value = context.config.parse_set(&pipeline.dataset, text)?;
-        set.push(Setting { service: value.service, path: value.path, value: value.value });
-    }
+    let set = settings(context, &args.pipeline, &args.set)?;
     if args.dry_run {
         return dry_run(context, common, args, set).await;
     }
@@ -96,7 +92,7 @@ async fn dry_run(
 
 /// `datapin rollback`.
 pub async fn rollback(common: &Common, args: &Rollback) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::reporting(common, &args.artifacts)?;
     let order = RollbackOrder {
         environment: args.environment.clone(),
         dataset: args.dataset.clone(),
@@ -110,9 +106,46 @@ pub async fn rollback(common: &Common, args: &Rollback) -> Result<Exit, CommandE
     Ok(done?.exit())
 }
 
+/// `datapin step …`.
+pub async fn step(common: &Common, step: &Step) -> Result<Exit, CommandError> {
+    let stage = Stage::open(common)?;
+    let done = step_on(&stage.context, common, step).await;
+    stage.close().await;
+    done
+}
+
+async fn step_on(context: &Context, common: &Common, step: &Step) -> Result<Exit, CommandError> {
+    let task = match step.clone() {
+        Step::Enter { pipeline, version, set, no_wait } => {
+            let set = settings(context, &pipeline, &set)?;
+            let in_line = if no_wait { InLine::Leave } else { InLine::Wait };
+            return Ok(job::enter(context, &pipeline, &version, set, in_line).await?);
+        }
+        Step::Announce { pipeline } => Task::Announce { pipeline },
+        Step::Deploy { environment, service } => Task::Deploy { environment, service },
+        Step::Gate { environment, gate } => Task::Gate { environment, gate },
+        Step::Rollback { environment, service } => Task::Rollback { environment, service },
+        Step::Record { environment } => Task::Record { environment },
+        Step::Finish { pipeline } => Task::Finish { pipeline },
+        Step::Graph(args) => return super::graph::graph(common, &args),
+    };
+    Ok(job::perform(context, &task).await?)
+}
+
+/// The values of `--set`.
+fn settings(context: &Context, pipeline: &str, texts: &[String]) -> Result<Vec<Setting>, CommandError> {
+    let dataset = &context.config.pipeline(pipeline)?.dataset;
+    let mut set = Vec::new();
+    for text in texts.iter().filter(|text| !text.is_empty()) {
+        let value = context.config.parse_set(dataset, text)?;
+        set.push(Setting { service: value.service, path: value.path, value: value.value });
+    }
+    Ok(set)
+}
+
 /// `datapin resume`.
 pub async fn resume(common: &Common, args: &Resume) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::reporting(common, &args.artifacts)?;
     let context = &stage.context;
     let done = match context.config.queue(&args.queue) {
         Ok(settings) => {
@@ -149,9 +182,28 @@ pub async fn cancel(common: &Common, args: &Cancel) -> Result<Exit, CommandError
     Ok(Exit::Ok)
 }
 
+/// `datapin approve`.
+pub async fn approve(common: &Common, args: &Approve) -> Result<Exit, CommandError> {
+    let stage = Stage::look(common)?;
+    stage.context.config.queue(&args.queue)?;
+    let store = stage.context.queue_store(&args.queue);
+    let seen = store.read().await?;
+    let Some(ticket) = find(&seen.queue, args.run.as_deref())? else {
+        return Err(CommandError::Usage(match &args.run {
+            Some(run) => not_there(run, &store),
+            None => format!("the queue `{}` is empty: there is nothing to approve", store.branch()),
+        }));
+    };
+    let gate =
+        run::people::approve(&stage.context, &store, ticket, args.gate.as_deref(), &args.reason).await?;
+    emit(&format!("gate {gate} of run {} (#{}) is approved\n", ticket.run, ticket.number));
+    stage.close().await;
+    Ok(Exit::Ok)
+}
+
 /// `datapin reconcile`.
 pub async fn reconcile(common: &Common, args: &Reconcile) -> Result<Exit, CommandError> {
-    let stage = Stage::open(common)?;
+    let stage = Stage::reporting(common, &args.artifacts)?;
     let context = &stage.context;
     if let Some(name) = &args.environment {
         context.config.environment(name)?;

@@ -1,15 +1,22 @@
 //! What every command stands on: a context, listeners, signals, and how it fails.
 
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::Common;
+use super::artifacts::Artifacts;
 use super::edge::{self, EdgeError};
 use crate::config::SetError;
 use crate::event::Event;
 use crate::exit::Exit;
+use crate::mirror;
 use crate::report::Listener;
+use crate::report::account::Accounts;
+use crate::report::link::Links;
 use crate::run::RunError;
 use crate::run::context::{Context, Events, Signals};
 
@@ -25,6 +32,9 @@ pub enum CommandError {
     /// `--set`.
     #[error(transparent)]
     Set(#[from] SetError),
+    /// A graph.
+    #[error(transparent)]
+    Graph(#[from] crate::graph::GraphError),
     /// Anything else that was asked wrongly.
     #[error("{0}")]
     Usage(String),
@@ -48,6 +58,7 @@ impl CommandError {
             CommandError::Edge(error) => error.exit(),
             CommandError::Run(error) => error.exit(),
             CommandError::Set(_) | CommandError::Usage(_) => Exit::Usage,
+            CommandError::Graph(_) => Exit::Damage,
             CommandError::Local { .. } | CommandError::Missing(_) => Exit::Unreachable,
         }
     }
@@ -71,45 +82,124 @@ impl From<crate::queue::ChangeError> for CommandError {
     }
 }
 
+/// How long a listener may delay the end of a command.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// A context with its listeners: they hear until it is dropped.
 pub struct Stage {
     /// What a run needs.
     pub context: Context,
-    listener: tokio::task::JoinHandle<()>,
-    signals: Option<tokio::task::JoinHandle<()>>,
+    listeners: Vec<JoinHandle<()>>,
+    ears: Ears,
+    reports: Option<Reports>,
+    mirror: Option<JoinHandle<()>>,
+    signals: Option<JoinHandle<()>>,
+}
+
+/// Where each listener gets its events.
+type Ears = Arc<Mutex<Vec<mpsc::UnboundedSender<Event>>>>;
+
+/// What is kept of the runs, for the files about them.
+struct Reports {
+    artifacts: Artifacts,
+    accounts: Arc<Mutex<Accounts>>,
 }
 
 impl Stage {
-    /// Makes the context of a command that drives runs: signals cancel them.
+    /// Makes the context of a command that drives runs, or a part of one: signals cancel them.
     pub fn open(common: &Common) -> Result<Self, CommandError> {
         let (count, signals) = Signals::new();
-        let mut stage = Self::with(common, signals)?;
-        stage.signals = Some(tokio::spawn(count_signals(count)));
+        Ok(Self::with(common, signals, &Artifacts::default())?.hearing(count))
+    }
+
+    /// The same for a command that drives whole runs: GitLab shows them, and files are written about them when the stage
+    /// is closed, whatever became of them.
+    pub fn reporting(common: &Common, artifacts: &Artifacts) -> Result<Self, CommandError> {
+        let (count, signals) = Signals::new();
+        let mut stage = Self::with(common, signals, artifacts)?.hearing(count);
+        stage.mirror = edge::mirror(&stage.context).map(|mirror| {
+            let (ear, from) = mpsc::unbounded_channel();
+            stage.ears.lock().unwrap_or_else(PoisonError::into_inner).push(ear);
+            tokio::spawn(mirror.listen(from))
+        });
         Ok(stage)
+    }
+
+    fn hearing(self, count: watch::Sender<u32>) -> Self {
+        Self { signals: Some(tokio::spawn(count_signals(count))), ..self }
     }
 
     /// Makes the context of a command that only looks, or makes one change: signals end it as usual.
     pub fn look(common: &Common) -> Result<Self, CommandError> {
-        Self::with(common, Signals::new().1)
+        Self::with(common, Signals::new().1, &Artifacts::default())
     }
 
-    fn with(common: &Common, signals: Signals) -> Result<Self, CommandError> {
+    fn with(common: &Common, signals: Signals, artifacts: &Artifacts) -> Result<Self, CommandError> {
         let config = edge::configuration(common)?;
         let (events, heard) = Events::new();
         let context = edge::context(common, config, events, signals)?;
         let listener = Listener::new(edge::look(common), Box::new(std::io::stdout()));
-        Ok(Self { context, listener: tokio::spawn(listen(listener, heard)), signals: None })
+        let (console, from) = mpsc::unbounded_channel();
+        let mut listeners = vec![tokio::spawn(listen(listener, from))];
+        let mut ears = vec![console];
+        let reports = (!artifacts.is_empty()).then(|| {
+            let accounts = Arc::new(Mutex::new(Accounts::default()));
+            let (ear, from) = mpsc::unbounded_channel();
+            ears.push(ear);
+            listeners.push(tokio::spawn(keep(accounts.clone(), from)));
+            Reports { artifacts: artifacts.clone(), accounts }
+        });
+        let ears: Ears = Arc::new(Mutex::new(ears));
+        listeners.push(tokio::spawn(spread(heard, ears.clone())));
+        Ok(Self { context, listeners, ears, reports, mirror: None, signals: None })
     }
 
-    /// Lets the listeners hear the last event.
+    /// Lets the listeners hear the last event, and writes the files about the run.
     pub async fn close(self) {
-        let Self { context, listener, signals } = self;
+        let Self { context, listeners, ears: _, reports, mirror, signals } = self;
         if let Some(signals) = signals {
             signals.abort();
         }
+        let links = Links::of(context.target.location());
         drop(context);
         // A listener never delays the end of a run for long.
-        let _ = tokio::time::timeout(Duration::from_secs(2), listener).await;
+        let _ = tokio::time::timeout(PATIENCE, futures_util::future::join_all(listeners)).await;
+        if let Some(reports) = reports {
+            reports.write(&links);
+        }
+        if let Some(mirror) = mirror
+            && tokio::time::timeout(mirror::PATIENCE, mirror).await.is_err()
+        {
+            tracing::warn!("GitLab was too slow to be told how the run ended; `datapin history` has it");
+        }
+    }
+}
+
+impl Reports {
+    /// A file that cannot be written never fails a run.
+    fn write(&self, links: &Links) {
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for error in self.artifacts.write(accounts.all(), links) {
+            let text = format!("warning: {error}\n");
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+    }
+}
+
+/// Passes each event on to every listener: one that hangs holds up no other. At the end their channels close.
+async fn spread(mut heard: mpsc::UnboundedReceiver<Event>, ears: Ears) {
+    while let Some(event) = heard.recv().await {
+        for ear in ears.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            // who is gone hears nothing
+            let _ = ear.send(event.clone());
+        }
+    }
+    ears.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
+async fn keep(accounts: Arc<Mutex<Accounts>>, mut heard: mpsc::UnboundedReceiver<Event>) {
+    while let Some(event) = heard.recv().await {
+        accounts.lock().unwrap_or_else(PoisonError::into_inner).hear(&event);
     }
 }
 

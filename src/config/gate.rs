@@ -53,8 +53,15 @@ pub enum GateKind {
     },
     /// Runs a Job in a cluster: complete passed, failed failed.
     KubernetesJob(KubernetesJob),
+    /// Runs a pipeline of another project: success passed, failed failed.
+    GitLabPipeline(GitLabPipeline),
     /// Samples a query: every series has to satisfy a condition.
     Prometheus(Prometheus),
+    /// Waits for a person's word.
+    Manual {
+        /// Who is asked, in words for people.
+        who: Option<String>,
+    },
 }
 
 /// A Job in a cluster.
@@ -86,6 +93,19 @@ pub enum Afterwards {
     Deleted,
     /// It stays.
     Kept,
+}
+
+/// A pipeline of another project on the same GitLab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitLabPipeline {
+    /// Path or id of the project.
+    pub project: String,
+    /// Branch or tag.
+    pub branch: String,
+    /// Variables beside `DATAPIN_*`, with placeholders.
+    pub variables: BTreeMap<String, String>,
+    /// Where a trigger token of that project is; `None` means with GitLab's token, or that of the job.
+    pub trigger_token: Option<SecretRef>,
 }
 
 /// A query that has to satisfy a condition for some time.

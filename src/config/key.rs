@@ -33,6 +33,8 @@ pub(super) enum Shape {
     Headers,
     /// Strings by a name that the user chooses.
     Words,
+    /// Strings by the name of a variable.
+    Variables(Form),
 }
 
 /// What a string has to look like.
@@ -177,11 +179,6 @@ pub(super) struct Keys {
 impl Keys {
     const fn of(keys: &'static [Key]) -> Self {
         Self { keys, kinds: &[], later_kinds: &[], later: &[], choice: Choice::Free }
-    }
-
-    const fn later(mut self, later: &'static [&'static str]) -> Self {
-        self.later = later;
-        self
     }
 
     const fn choice(mut self, choice: Choice) -> Self {

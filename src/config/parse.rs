@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::error::{ConfigErrors, Problem};
 use super::raw::{Fields, Reading, Spans, read};
 use super::{
-    Config, Credential, Dataset, Environment, Gate, Notify, OnNewer, PinTemplate, Pipeline, Queue,
+    Config, Credential, Dataset, Environment, Gate, GitLab, Notify, OnNewer, PinTemplate, Pipeline, Queue,
     Repository, Requirement, RocketChat, Sharing, Signing, Source, Stage, Verify, check, form,
 };
 use crate::values::DocumentSelector;
@@ -72,6 +72,7 @@ fn build(source: Source, root: &Fields, spans: &Spans) -> Config {
                 .and_then(|notify| notify.table("rocketchat"))
                 .and_then(rocketchat),
         },
+        gitlab: root.table("gitlab").map(gitlab).unwrap_or_default(),
     }
 }
 
@@ -216,6 +217,7 @@ fn queue(name: &str, fields: &Fields, environments: &Repository) -> Queue {
         ttl: fields.time("ttl").unwrap_or(QUEUE_TTL),
         max_wait: fields.time("max_wait").unwrap_or(QUEUE_MAX_WAIT),
         start_grace: fields.time("start_grace").unwrap_or(QUEUE_START_GRACE),
+        step_idle: fields.time("step_idle_ttl"),
     }
 }
 
@@ -248,4 +250,8 @@ fn rocketchat(fields: &Fields) -> Option<RocketChat> {
         user_id: fields.secret("user_id")?,
         token: fields.secret("token")?,
     })
+}
+
+fn gitlab(fields: &Fields) -> GitLab {
+    GitLab { url: fields.text("url"), project: fields.text("project"), token: fields.secret("token") }
 }

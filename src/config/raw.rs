@@ -34,6 +34,7 @@ pub(super) enum Raw {
     Named(BTreeMap<String, Fields>),
     Headers(BTreeMap<String, HeaderValue>),
     Words(BTreeMap<String, String>),
+    Variables(BTreeMap<String, String>),
 }
 
 impl Fields {
@@ -109,6 +110,13 @@ impl Fields {
     pub(super) fn words(&self, key: &str) -> BTreeMap<String, String> {
         match self.values.get(key) {
             Some(Raw::Words(words)) => words.clone(),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn variables(&self, key: &str) -> BTreeMap<String, String> {
+        match self.values.get(key) {
+            Some(Raw::Variables(variables)) => variables.clone(),
             _ => BTreeMap::new(),
         }
     }

@@ -94,6 +94,11 @@ fn shape(shape: Shape) -> Value {
             "type": "object", "propertyNames": { "pattern": NAME }, "additionalProperties": table(keys),
         }),
         Shape::Words => json!({ "type": "object", "additionalProperties": text(Form::Any) }),
+        Shape::Variables(form) => json!({
+            "type": "object",
+            "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
+            "additionalProperties": { "anyOf": [{ "const": "" }, text(form)] },
+        }),
         Shape::Headers => json!({
             "type": "object",
             "propertyNames": { "pattern": "^[A-Za-z0-9_-]+$" },

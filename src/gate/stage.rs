@@ -132,7 +132,7 @@ impl GateRunner {
     }
 
     /// The report as the run sees it: a gate that is allowed to fail warns.
-    fn judged(&self, mut report: Report, attempts: u32) -> Report {
+    pub(super) fn judged(&self, mut report: Report, attempts: u32) -> Report {
         if report.verdict == Verdict::Errored && attempts > 1 {
             report.summary = format!("{} ({attempts} attempts)", report.summary);
         }

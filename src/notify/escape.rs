@@ -24,14 +24,6 @@ pub(super) fn title(raw: &str, max: usize) -> String {
     cut(&line(raw), max).chars().flat_map(quiet).collect()
 }
 
-/// The URL, if it is one that a title may link to.
-pub(super) fn link(url: &str) -> Option<String> {
-    let url = reqwest::Url::parse(url).ok()?;
-    let safe =
-        matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
-    (safe && url.as_str().len() <= 2000).then(|| url.into())
-}
-
 /// At most `max` characters; the last one tells that there was more.
 fn cut(text: &str, max: usize) -> String {
     if text.chars().count() <= max {

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use super::Announcement;
-use super::escape::{code, data, link, title};
+use super::escape::{code, data, title};
+use super::{Announcement, Asked};
 use crate::event::{Finished, StageSummary, Summary};
 use crate::exit::Exit;
 use crate::queue::{Cause, CauseKind, Outcome, RunId};
+use crate::report::link::web;
 
 /// Rocket.Chat refuses a text of more than 5,000 (`Message_MaxAllowedSize`).
 const MAX_TEXT: usize = 4000;
@@ -77,6 +78,7 @@ pub struct Field {
 pub fn compose(announcement: &Announcement<'_>) -> Message {
     match *announcement {
         Announcement::Started { run, number, summary } => started(run, number, summary),
+        Announcement::Asked { run, number, summary, asked } => waits_for_people(run, number, summary, asked),
         Announcement::Finished { run, number, finished } => {
             let (color, lines, text) = ending(finished);
             let mut fields = standing(finished);
@@ -94,6 +96,26 @@ fn started(run: &RunId, number: u64, summary: &Summary) -> Message {
     fields.extend(facts(run, number, summary, None));
     let word = format!("*started* by {}", or_unknown(data(&summary.actor, MAX_NAME)));
     message(Color::Grey, vec![headline(summary, &word)], None, summary, fields)
+}
+
+fn waits_for_people(run: &RunId, number: u64, summary: &Summary, asked: Asked<'_>) -> Message {
+    let who = asked.who.map_or_else(|| "a person".to_owned(), |who| data(who, MAX_REASON));
+    let word = format!("*waits for {who}*");
+    let ask = format!(
+        "Gate {} of {}: approve it with {}, or by its job in the CI pipeline; no is {}. It waits {} at most.",
+        data(asked.gate, MAX_NAME),
+        stage_names(summary, asked.stage),
+        code(&format!("datapin approve {number} --gate {}", asked.gate), MAX_REASON),
+        code(&format!("datapin cancel {number}"), MAX_NAME),
+        duration(asked.timeout.as_secs()),
+    );
+    let fields = facts(run, number, summary, None);
+    message(Color::Orange, vec![headline(summary, &word), ask], None, summary, fields)
+}
+
+fn stage_names(summary: &Summary, stage: usize) -> String {
+    let environments = summary.stages.get(stage).map(|stage| &stage.environments[..]).unwrap_or_default();
+    environments.iter().map(|(name, _)| data(name, MAX_NAME)).collect::<Vec<_>>().join(", ")
 }
 
 type Ending = (Color, Vec<String>, Option<String>);
@@ -318,7 +340,7 @@ fn message(
         fields.truncate(MAX_FIELDS);
         fields.push(Field { title: "…".to_owned(), value: format!("and {more} more"), short: true });
     }
-    let title_link = link(&about.url);
+    let title_link = web(&about.url);
     let title = match title_link {
         Some(_) => "CI pipeline".to_owned(),
         None => format!("{} {}", title(&about.pipeline, MAX_NAME), title(&about.version, MAX_NAME)),

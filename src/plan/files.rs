@@ -1,6 +1,6 @@
 //! The values files of one commit: read, and edited as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::config::Place;
 use crate::repo::{Change, CommitId, Content, File, Mode, Repo, RepoError};
@@ -101,12 +101,12 @@ impl<'a> Files<'a> {
     /// The changed files when every edit is made. Files that stay the same are left out.
     pub fn edit(&mut self, edits: &[(Place, values::Change)]) -> Result<Vec<Change>, FilesError> {
         let mut by_file: BTreeMap<&str, Vec<Edit>> = BTreeMap::new();
+        let mut made = HashSet::with_capacity(edits.len());
         for (place, change) in edits {
-            let edit = Edit { target: target(place), change: change.clone() };
             // Two services may share a scalar: the same change is made once.
-            let edits = by_file.entry(&place.file).or_default();
-            if !edits.contains(&edit) {
-                edits.push(edit);
+            if made.insert((place, change)) {
+                let edit = Edit { target: target(place), change: change.clone() };
+                by_file.entry(&place.file).or_default().push(edit);
             }
         }
         let mut changes = Vec::new();

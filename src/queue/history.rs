@@ -137,6 +137,9 @@ pub struct HistoryLine {
     /// Every commit that its intents named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commits: Vec<CommitId>,
+    /// The commit of a person that it was about, if it took it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<CommitId>,
     /// When it entered.
     pub entered: Timestamp,
     /// When it started.
@@ -180,6 +183,7 @@ impl HistoryLine {
                     }
                     all
                 }),
+            adopted: ticket.adopts.as_ref().map(|adopted| adopted.commit.clone()),
             entered: ticket.times.entered,
             started: ticket.times.started,
             finished: at,
@@ -189,14 +193,20 @@ impl HistoryLine {
 }
 
 impl Ticket {
-    /// What people call the run: its pipeline, or `rollback ENVIRONMENT`.
+    /// What people call the run: its pipeline, or `rollback ENVIRONMENT`, or `adopt ENVIRONMENT`.
     pub fn title(&self) -> String {
         match &self.kind {
+            RunKind::Deploy if self.pipeline.is_empty() => format!("adopt {}", self.names()),
             RunKind::Deploy => self.pipeline.clone(),
-            RunKind::Rollback { .. } => {
-                let names: Vec<&str> = self.parts().map(|part| part.identity.name.as_str()).collect();
-                format!("rollback {}", names.join(" "))
-            }
+            RunKind::Rollback { .. } => match &self.adopts {
+                Some(adopted) => format!("rollback by {} ({})", adopted.author(), self.names()),
+                None => format!("rollback {}", self.names()),
+            },
         }
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.parts().map(|part| part.identity.name.as_str()).collect();
+        names.join(" ")
     }
 }

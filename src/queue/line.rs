@@ -23,6 +23,9 @@ pub struct Patience {
     pub ttl: Duration,
     /// A waiting ticket that might act and does not for so long is dropped.
     pub start_grace: Duration,
+    /// A spread run of which GitLab does not say whether it lives is abandoned after so long a silence; `None`
+    /// means never.
+    pub step_idle: Option<Duration>,
 }
 
 /// What a waiting run does next.
@@ -128,13 +131,38 @@ pub struct Watch {
     looked: Duration,
     drivers: BTreeMap<u64, (Driver, Duration)>,
     entitled: BTreeMap<u64, Duration>,
+    words: BTreeMap<u64, (Asked, Word)>,
 }
 
 impl Watch {
+    /// Takes in what GitLab said of a ticket. It counts for as long as that is what the ticket asks.
+    pub fn hear(&mut self, number: u64, asked: Asked, word: Word) {
+        self.words.insert(number, (asked, word));
+    }
+
+    /// What GitLab said last of what the ticket asks.
+    pub fn word(&self, ticket: &Ticket) -> Option<&Word> {
+        let (asked, word) = self.words.get(&ticket.number)?;
+        (ticket.asked().as_ref() == Some(asked)).then_some(word)
+    }
+
+    /// How silent a started ticket counts: GitLab's word alone says it of one that is spread over jobs.
+    fn counts(&self, ticket: &Ticket, silent: Duration, patience: Patience) -> Duration {
+        match (&ticket.lives, self.word(ticket), patience.step_idle) {
+            (Lives::Process, _, _) => silent,
+            (Lives::Pipeline(_), Some(Word::Finished(_)), _) => Duration::MAX,
+            (Lives::Pipeline(_), None | Some(Word::Unknown(_)), Some(limit)) if silent >= limit => {
+                Duration::MAX
+            }
+            (Lives::Pipeline(_), _, _) => Duration::ZERO,
+        }
+    }
+
     /// Takes in what the queue says at `now` (any monotonic clock) and returns the silences.
     pub fn look(&mut self, queue: &Queue, now: Duration, patience: Patience) -> Silence {
         self.forgive(now, patience);
-        let of = self.silent(queue, now);
+        self.words.retain(|number, _| queue.tickets.contains_key(number));
+        let of = self.silent(queue, now, patience);
         let may_act = |ticket: &Ticket| {
             queue.ahead(ticket).iter().all(|other| {
                 other.state.holds() && of.get(&other.number).is_some_and(|silent| *silent >= patience.ttl)
@@ -147,7 +175,13 @@ impl Watch {
             .filter(|ticket| !ticket.state.holds() && may_act(ticket))
             .map(|ticket| (ticket.number, before.get(&ticket.number).copied().unwrap_or(now)))
             .collect();
-        let entitled = self.entitled.iter().map(|(number, since)| (*number, now - *since)).collect();
+        let waited = |(number, since): (&u64, &Duration)| (*number, now - *since);
+        let mut entitled: BTreeMap<u64, Duration> = self.entitled.iter().map(waited).collect();
+        for ticket in queue.tickets.values().filter(|ticket| !ticket.state.holds()) {
+            if let Some(Word::Finished(_)) = self.word(ticket) {
+                entitled.insert(ticket.number, Duration::MAX);
+            }
+        }
         Silence { of, entitled }
     }
 
@@ -161,7 +195,7 @@ impl Watch {
         }
     }
 
-    fn silent(&mut self, queue: &Queue, now: Duration) -> BTreeMap<u64, Duration> {
+    fn silent(&mut self, queue: &Queue, now: Duration, patience: Patience) -> BTreeMap<u64, Duration> {
         let before = std::mem::take(&mut self.drivers);
         for ticket in queue.tickets.values().filter(|ticket| ticket.state.holds()) {
             let since = match before.get(&ticket.number) {
@@ -170,6 +204,10 @@ impl Watch {
             };
             self.drivers.insert(ticket.number, (ticket.driver.clone(), since));
         }
-        self.drivers.iter().map(|(number, (_, since))| (*number, now - *since)).collect()
+        let started = queue.tickets.values().filter_map(|ticket| {
+            let (_, since) = self.drivers.get(&ticket.number)?;
+            Some((ticket.number, self.counts(ticket, now - *since, patience)))
+        });
+        started.collect()
     }
 }

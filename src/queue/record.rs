@@ -1,5 +1,6 @@
 //! What a ticket says of its stages: environments, pushes, pins, services, gates.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::environment::{Identity, VerifiedSet};
@@ -183,6 +184,21 @@ pub struct GateRecord {
     /// Link for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
+    /// A person's yes to a manual gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+    /// When an observer first saw that it waits for a person, by the observer's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Timestamp>,
+}
+
+/// A person's yes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What came out of a gate.
@@ -203,7 +219,28 @@ pub enum Verdict {
     Skipped,
 }
 
+impl ServiceState {
+    /// How far along: a later report never gives way to an earlier one.
+    pub fn rank(self) -> u8 {
+        match self {
+            ServiceState::Pending => 0,
+            ServiceState::Syncing => 1,
+            ServiceState::Deployed | ServiceState::Failed => 2,
+            ServiceState::RollingBack => 3,
+            ServiceState::RolledBack | ServiceState::RollbackFailed => 4,
+        }
+    }
+}
+
 impl Verdict {
+    /// Whether the run goes on after it; `Skipped` never was a word about the environment.
+    pub fn good(self) -> bool {
+        match self {
+            Verdict::Passed | Verdict::Warned => true,
+            Verdict::Failed | Verdict::Errored | Verdict::TimedOut | Verdict::Skipped => false,
+        }
+    }
+
     /// The word for people and machines.
     pub fn word(self) -> &'static str {
         match self {

@@ -59,11 +59,16 @@ impl Queue {
         for part in ticket.parts() {
             self.same_identity(&part.identity)?;
         }
-        if let Some(known) = self.tickets.values().find(|known| known.key == ticket.key) {
-            return match known.set == ticket.set {
-                true => Ok(Entry::Rejoined { number: known.number }),
-                false => Err(Refusal::OtherSettings { run: known.run.clone() }),
-            };
+        if let Some(known) = self.tickets.values_mut().find(|known| known.key == ticket.key) {
+            if known.set != ticket.set {
+                return Err(Refusal::OtherSettings { run: known.run.clone() });
+            }
+            // It is this job's now: GitLab is asked about it, not about the one that was retried.
+            if !known.state.holds() {
+                known.lives.clone_from(&ticket.lives);
+                known.ci = ticket.ci.clone().or(known.ci.take());
+            }
+            return Ok(Entry::Rejoined { number: known.number });
         }
         match (on_newer, &ticket.kind) {
             (OnNewer::ReplaceWaiting, RunKind::Deploy) => self.replace_waiting(ticket, at),
@@ -135,12 +140,15 @@ impl Queue {
         if !self.ahead(ticket).is_empty() {
             return Err(Refusal::NotItsTurn { number });
         }
-        let ticket = self.ticket_mut(number)?;
-        ticket.state = State::Started;
-        ticket.times.started = Some(at);
-        ticket.driver =
+        let mut started = ticket.clone();
+        started.state = State::Started;
+        started.times.started = Some(at);
+        started.driver =
             Driver { epoch: ticket.driver.epoch + 1, who: who.to_owned(), beat: ticket.driver.beat + 1 };
-        Ok(ticket.driver.epoch)
+        self.take_in(&mut started);
+        let epoch = started.driver.epoch;
+        self.tickets.insert(number, started);
+        Ok(epoch)
     }
 
     /// Writes what a waiting run was asked for into its ticket again: a ticket that somebody edited does not make
@@ -155,6 +163,7 @@ impl Queue {
         ticket.dataset.clone_from(&asked.dataset);
         ticket.version.clone_from(&asked.version);
         ticket.set.clone_from(&asked.set);
+        ticket.adopts.clone_from(&asked.adopts);
         ticket.stages.clone_from(&asked.stages);
         Ok(())
     }
@@ -176,7 +185,16 @@ impl Queue {
             ticket.state = State::RollingBack { cause: Cause { kind: CauseKind::Abandoned, text } };
         }
         ticket.driver = Driver { epoch: seen.epoch + 1, who: who.to_owned(), beat: seen.beat + 1 };
+        // Whoever takes a run as a whole beats for it, also where it was spread over jobs before.
+        ticket.lives = Lives::Process;
         Ok(ticket.driver.epoch)
+    }
+
+    /// Makes a job of a spread run its driver, until it hands over: like [`Queue::take`], and the run stays spread.
+    pub fn claim(&mut self, number: u64, seen: &Driver, who: &str, spread: &Spread) -> Result<u64, Refusal> {
+        let epoch = self.take(number, seen, who)?;
+        self.ticket_mut(number)?.lives = Lives::Pipeline(spread.clone());
+        Ok(epoch)
     }
 
     /// The times of a ticket that is past its commit point, by its own word and by the record of its environments.

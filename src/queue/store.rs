@@ -94,10 +94,38 @@ impl Store {
         &self,
         enough: impl FnMut(&[HistoryLine]) -> bool + Send + 'static,
     ) -> Result<Vec<HistoryLine>, StoreError> {
+        Ok(self.read_with_history(enough).await?.1)
+    }
+
+    /// Looks at the branch once, and takes the finished runs from there too.
+    pub async fn read_with_history(
+        &self,
+        enough: impl FnMut(&[HistoryLine]) -> bool + Send + 'static,
+    ) -> Result<(Seen, Vec<HistoryLine>), StoreError> {
         let this = self.clone();
         blocking(move || {
             let seen = this.look()?;
-            Ok(tree::history(&this.repo, &seen.tip, enough)?)
+            let lines = tree::history(&this.repo, &seen.tip, enough)?;
+            Ok((seen, lines))
+        })
+        .await
+    }
+
+    /// The versions of a run's ticket, oldest first, each with the time of its commit; none if the branch has none
+    /// since then. A version that cannot be read is passed over.
+    pub async fn versions(
+        &self,
+        number: u64,
+        run: &RunId,
+        since: jiff::Timestamp,
+    ) -> Result<Vec<(jiff::Timestamp, Ticket)>, StoreError> {
+        let (this, file) = (self.clone(), ticket_file(number, run));
+        blocking(move || {
+            let seen = this.look()?;
+            let versions = this.repo.versions(&this.branch, &seen.tip, &file, since)?;
+            let read =
+                versions.iter().filter_map(|one| Some((one.time, serde_json::from_slice(&one.bytes).ok()?)));
+            Ok(read.collect())
         })
         .await
     }

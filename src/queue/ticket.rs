@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::adopted::Adopted;
 use super::record::{EnvironmentPart, StageRecord};
 
 /// Fields of a newer build; kept as they are when a file is written again.
@@ -60,6 +61,9 @@ pub struct Ticket {
     /// Values of `--set`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set: Vec<Setting>,
+    /// What people had committed, where the run is about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopts: Option<Adopted>,
     /// Who asked for it.
     pub actor: String,
     /// The CI job, if there is one.
@@ -85,6 +89,12 @@ pub struct Ticket {
     /// The wish to cancel it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<Wish>,
+    /// What a job of a spread run reported that has to be taken back; whoever acts next does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Cause>,
+    /// Since when an observer saw no sign of life of a spread run of which GitLab says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Idle>,
     /// When what happened.
     pub times: Times,
     /// Fields of a newer build.
@@ -184,11 +194,27 @@ pub struct Driver {
 }
 
 /// How a started ticket shows that it is alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lives {
     /// Its process beats every third of `ttl`.
     Process,
+    /// It is spread over the jobs of a CI pipeline: GitLab says whether that goes on.
+    Pipeline(Spread),
+}
+
+/// A run that is spread over the jobs of a CI pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Spread {
+    /// GitLab's host.
+    pub host: String,
+    /// Id of the project.
+    pub project: String,
+    /// Id of the pipeline.
+    pub pipeline: String,
+    /// Id of the job that acts as the driver now; `None` once it has handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
 }
 
 /// How far a run is.
@@ -293,6 +319,15 @@ pub struct Announced {
     pub finish: bool,
 }
 
+/// A silence that was noted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Idle {
+    /// The driver as it was seen; any sign of life ends the silence.
+    pub driver: Driver,
+    /// Since when, by the observer's clock.
+    pub since: Timestamp,
+}
+
 /// The wish to cancel a run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Wish {
@@ -338,6 +373,11 @@ impl Ticket {
 
     /// File name in the queue's tree.
     pub fn file(&self) -> String {
-        format!("tickets/{:06}-{}.json", self.number, self.run)
+        ticket_file(self.number, &self.run)
     }
+}
+
+/// File name of a ticket in the queue's tree.
+pub fn ticket_file(number: u64, run: &RunId) -> String {
+    format!("tickets/{number:06}-{run}.json")
 }

@@ -3,6 +3,8 @@
 //! libgit2 takes the boundary of a shallow repository for the first commit of the history. So parents are read
 //! from the commits' own text; a parent that isn't here is a reason to fetch deeper, never a root.
 
+mod line;
+
 use std::collections::{BinaryHeap, HashSet};
 
 use git2::{ErrorCode, Oid, Repository, Sort};
@@ -41,7 +43,7 @@ pub struct LogEntry {
 }
 
 /// An answer that may need more commits than there are.
-enum Answer<T> {
+pub(super) enum Answer<T> {
     Known(T),
     /// this many commits were seen before one was missing
     TooShallow(usize),
@@ -137,7 +139,7 @@ impl Repo {
     }
 
     /// Asks again and again, with more and more history, until there is an answer.
-    fn deepen_until<T>(
+    pub(super) fn deepen_until<T>(
         &self,
         branch: &str,
         tip: &CommitId,
@@ -272,7 +274,7 @@ fn between(repo: &Repository, tip: Oid, since: Oid) -> Result<Answer<Vec<Oid>>, 
 }
 
 /// The parents by the commit's own text: libgit2's answer is cut at the shallow boundary.
-fn parents(commit: &git2::Commit<'_>) -> Result<Vec<Oid>, git2::Error> {
+pub(super) fn parents(commit: &git2::Commit<'_>) -> Result<Vec<Oid>, git2::Error> {
     let header = String::from_utf8_lossy(commit.raw_header_bytes());
     header.lines().filter_map(|line| line.strip_prefix("parent ")).map(Oid::from_str).collect()
 }
@@ -309,7 +311,7 @@ fn changes_one_of(
     Ok(false)
 }
 
-fn version(tree: &git2::Tree<'_>, path: &str) -> Result<Option<(Oid, i32)>, git2::Error> {
+pub(super) fn version(tree: &git2::Tree<'_>, path: &str) -> Result<Option<(Oid, i32)>, git2::Error> {
     match tree.get_path(std::path::Path::new(path)) {
         Ok(entry) => Ok(Some((entry.id(), entry.filemode()))),
         Err(error) if error.code() == ErrorCode::NotFound => Ok(None),

@@ -10,7 +10,7 @@ use git2::{ErrorCode, Oid, Repository};
 
 use super::error::Circumstances;
 use super::location::Place;
-use super::push::{Order, PushOutcome, describe};
+use super::push::{Moves, Order, PushOutcome, describe};
 use super::{Repo, watch};
 
 impl Repo {
@@ -59,6 +59,7 @@ fn hand_over(
         return Ok(lost(tip));
     }
     if let Some(expected) = order.expected
+        && order.moves == Moves::Forward
         && !repo.graph_descendant_of(order.commit, expected)?
     {
         return Ok(refused("the commit does not descend from the expected tip"));

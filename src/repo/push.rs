@@ -58,6 +58,16 @@ pub(super) struct Order {
     /// `None`: the branch must not be there
     pub expected: Option<Oid>,
     pub pipelines: Pipelines,
+    pub moves: Moves,
+}
+
+/// Where a branch may be moved to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moves {
+    /// To a commit that descends from its tip.
+    Forward,
+    /// Anywhere: what was there is thrown away.
+    Anywhere,
 }
 
 impl Repo {
@@ -70,7 +80,18 @@ impl Repo {
         expected: Option<&CommitId>,
         options: &PushOptions,
     ) -> PushOutcome {
-        let outcome = match self.order(branch, commit, expected, options) {
+        self.send_order(branch, commit, self.order(branch, commit, expected, options))
+    }
+
+    /// Replaces a branch of this program's own: moves it from `expected` to `commit`, whatever that throws away; with
+    /// `expected` `None` creates it.
+    pub fn replace(&self, branch: &str, commit: &CommitId, expected: Option<&CommitId>) -> PushOutcome {
+        let order = self.order(branch, commit, expected, &PushOptions::default());
+        self.send_order(branch, commit, order.map(|order| Order { moves: Moves::Anywhere, ..order }))
+    }
+
+    fn send_order(&self, branch: &str, commit: &CommitId, order: Result<Order, RepoError>) -> PushOutcome {
+        let outcome = match order {
             Ok(order) if self.settings.location.is_local() => self.push_locally(&order),
             Ok(order) => self.push_over_wire(&order),
             Err(error) => PushOutcome::Unreachable { error },
@@ -99,6 +120,7 @@ impl Repo {
             commit: oid(commit)?,
             expected: expected.map(oid).transpose()?,
             pipelines: options.pipelines,
+            moves: Moves::Forward,
         })
     }
 
@@ -182,7 +204,11 @@ fn send(wire: &Wire<'_>, repo: &Repository, order: &Order) -> Result<(), git2::E
         options.remote_push_options(&["ci.skip"]);
     }
     let mut remote = repo.remote_anonymous(&wire.settings.location.url())?;
-    remote.push(&[format!("{}:{}", order.commit, order.name)], Some(&mut options))
+    let force = match order.moves {
+        Moves::Forward => "",
+        Moves::Anywhere => "+",
+    };
+    remote.push(&[format!("{force}{}:{}", order.commit, order.name)], Some(&mut options))
 }
 
 pub(super) fn describe(tip: Oid) -> String {

@@ -109,6 +109,17 @@ impl Line {
         self.spans.iter().map(|(_, text)| clean::width(text)).sum()
     }
 
+    /// How the line sounds: the tone of its first piece that has one.
+    pub fn tone(&self) -> Tone {
+        let toned = self.spans.iter().find(|(tone, _)| *tone != Tone::Plain);
+        toned.map_or(Tone::Plain, |(tone, _)| *tone)
+    }
+
+    /// The line without its tones.
+    pub fn text(&self) -> String {
+        self.paint(Color::Never)
+    }
+
     /// The line for an output.
     pub fn paint(&self, color: Color) -> String {
         self.spans.iter().map(|(tone, text)| paint(text, *tone, color)).collect()

@@ -4,7 +4,7 @@ use super::ending;
 use super::line::{Line, Tone};
 use super::state::{RunView, ViewState};
 use super::words;
-use crate::event::{Direction, Entered, Event, Level, PinChange, Place, Summary, What};
+use crate::event::{Direction, Entered, Event, Level, PinChange, Place, Summary, Taken, What};
 use crate::queue::{ServiceState, Verdict};
 
 /// The event in words, one line or more. The state has taken it in already.
@@ -34,6 +34,7 @@ pub fn is_news(what: &What) -> bool {
         What::Entered(_)
         | What::Started(_)
         | What::TakingOver { .. }
+        | What::Adopted { .. }
         | What::Rendered(_)
         | What::Promoting { .. }
         | What::Pinned { .. }
@@ -64,6 +65,17 @@ fn tell(what: &What, run: &RunView, own: bool) -> Vec<Line> {
             };
             let text = format!("taking over #{number} (run {left}), left by {who}: {how}");
             vec![Line::toned(Tone::Warn, text)]
+        }
+        What::Adopted { environments, commit, author, subject, taken } => {
+            let names = environments.join(", ");
+            let what = match taken {
+                Taken::Deployment => format!("adopting what {author} committed for {names}"),
+                Taken::Rollback => format!("rollback by {author} of {names}"),
+            };
+            vec![
+                Line::plain(format!("{what}: {subject}"))
+                    .with(Tone::Dim, format!(" (commit {})", commit.short())),
+            ]
         }
         What::Checked => vec![Line::plain("checked: nothing stands against it")],
         What::Rendered(change) => vec![Line::plain(change.words())],

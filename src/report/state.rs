@@ -201,6 +201,7 @@ impl RunView {
                 self.phase = Phase::Finished(Box::new(Ended { at, finished: finished.clone() }));
             }
             What::TakingOver { .. }
+            | What::Adopted { .. }
             | What::Rendered(_)
             | What::Promoting { .. }
             | What::Reverted { .. }

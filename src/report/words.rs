@@ -70,11 +70,7 @@ pub fn what(summary: &Summary) -> String {
 
 /// The same for a ticket.
 pub fn ticket(ticket: &Ticket) -> String {
-    let pipeline = match ticket.kind {
-        crate::queue::RunKind::Deploy => ticket.pipeline.clone(),
-        crate::queue::RunKind::Rollback { .. } => format!("rollback {}", environments(ticket)),
-    };
-    format!("{pipeline} {} {}", ticket.dataset, ticket.version)
+    format!("{} {} {}", ticket.title(), ticket.dataset, ticket.version)
 }
 
 /// The environments of a ticket: `abn, lup, prd`.

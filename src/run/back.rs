@@ -16,8 +16,8 @@ use crate::agent::wait::Mode;
 use crate::event::{Level, What};
 use crate::plan::{self, Files, FilesError, Manner};
 use crate::queue::{
-    Action, Carried, Cause, CauseKind, EnvironmentPart, Fate, Freeze, Origin, Outcome, RunKind, ServiceState,
-    State, Ticket, Unknown, blocking,
+    Action, Carried, Cause, CauseKind, EnvironmentPart, Fate, Freeze, Lives, Origin, Outcome, RunKind,
+    ServiceState, State, Ticket, Unknown, blocking,
 };
 use crate::repo::CommitId;
 
@@ -47,11 +47,24 @@ impl Driver {
             },
         );
         let mut left = self.not_mine(&ticket);
-        for group in &touched {
-            left.extend(self.revert(group, &cause).await?);
-        }
+        left.extend(self.push_back(&touched, &cause).await?);
         left.extend(self.wait_back().await?);
         self.settle_account(cause, left, !touched.is_empty()).await
+    }
+
+    /// Pushes all reverts, newest stage first.
+    async fn push_back(&self, touched: &[Group], cause: &Cause) -> Result<Vec<Left>, Halt> {
+        let mut left = Vec::new();
+        for group in touched {
+            left.extend(self.revert(group, cause).await?);
+        }
+        Ok(left)
+    }
+
+    /// The first half of the way back: all reverts are pushed. What did not work is in the record.
+    pub(super) async fn push_all_back(&self, cause: &Cause) -> Result<(), Halt> {
+        let touched = self.touched(&self.journal.ticket());
+        self.push_back(&touched, cause).await.map(|_| ())
     }
 
     async fn settle_account(&self, cause: Cause, left: Vec<Left>, touched: bool) -> Result<Outcome, Halt> {
@@ -209,11 +222,32 @@ impl Driver {
         Left { environment: group.environments.join(" "), failures, abandoned: false }
     }
 
-    /// Waits for all services of all environments that were reverted.
+    /// Waits for all services of all environments that were reverted. What the jobs of a spread run reported is
+    /// not waited for again.
     async fn wait_back(&self) -> Result<Vec<Left>, Halt> {
         let ticket = self.journal.ticket();
+        let mut left = reported(&ticket);
+        let mut awaited = self.awaited_back(&ticket).await;
+        for one in &mut awaited {
+            one.services.retain(|(service, _)| !ticket.is_back(&one.environment, service));
+        }
+        let wait = sync::wait(&self.context, &self.journal, &awaited, Mode::Rollback);
+        let ended = self.unless_stopped(wait).await?;
+        left.extend(ended.into_iter().filter_map(|one| match one.how {
+            How::Up | How::Superseded { .. } => None,
+            How::Failed { reason } => Some(Left {
+                failures: vec![format!("{}/{}: {reason}", one.environment, one.service)],
+                environment: one.environment,
+                abandoned: false,
+            }),
+        }));
+        Ok(left)
+    }
+
+    /// What is waited for after the reverts.
+    pub(super) async fn awaited_back(&self, ticket: &Ticket) -> Vec<Awaited> {
         let mut awaited = Vec::new();
-        for part in ticket.parts().filter(|part| self.knows(&ticket, &part.identity.name).is_ok()) {
+        for part in ticket.parts().filter(|part| self.knows(ticket, &part.identity.name).is_ok()) {
             if let (Some(commit), Some(known)) =
                 (&part.revert, self.context.config.environments.get(&part.identity.name))
             {
@@ -234,19 +268,7 @@ impl Driver {
                 });
             }
         }
-        let wait = sync::wait(&self.context, &self.journal, &awaited, Mode::Rollback);
-        let ended = self.unless_stopped(wait).await?;
-        Ok(ended
-            .into_iter()
-            .filter_map(|one| match one.how {
-                How::Up | How::Superseded { .. } => None,
-                How::Failed { reason } => Some(Left {
-                    failures: vec![format!("{}/{}: {reason}", one.environment, one.service)],
-                    environment: one.environment,
-                    abandoned: false,
-                }),
-            })
-            .collect())
+        awaited
     }
 
     /// What the revert commit holds at the places of the run.
@@ -293,6 +315,33 @@ impl Driver {
             self.context.events.tell(&ticket.run, What::Frozen { environment, reason });
         }
         freezes
+    }
+}
+
+/// What the jobs of a spread run reported as not back.
+fn reported(ticket: &Ticket) -> Vec<Left> {
+    if ticket.lives == Lives::Process {
+        return Vec::new();
+    }
+    let parts = ticket.parts().filter(|part| part.revert.is_some());
+    let services = parts.flat_map(|part| part.services.iter().map(move |service| (part, service)));
+    let failed = services.filter(|(_, service)| service.state == ServiceState::RollbackFailed);
+    failed
+        .map(|(part, service)| Left {
+            environment: part.identity.name.clone(),
+            failures: vec![format!("{}/{}: {}", part.identity.name, service.name, service.reason)],
+            abandoned: false,
+        })
+        .collect()
+}
+
+impl Ticket {
+    /// Whether a job of a spread run reported how a service came back.
+    fn is_back(&self, environment: &str, service: &str) -> bool {
+        let services = self.part(environment).into_iter().flat_map(|part| &part.services);
+        let told = |state| matches!(state, ServiceState::RolledBack | ServiceState::RollbackFailed);
+        self.lives != Lives::Process
+            && services.into_iter().any(|record| record.name == service && told(record.state))
     }
 }
 

@@ -17,28 +17,33 @@ use crate::queue::{
 impl Driver {
     /// Checks, and announces the start.
     pub(super) async fn begin(&self) -> Result<(), Trouble> {
+        self.check().await?;
+        self.announce_start(&self.journal.ticket()).await;
+        Ok(())
+    }
+
+    /// Checks everything that can be checked; from here on the run deploys.
+    pub(super) async fn check(&self) -> Result<(), Trouble> {
         self.go_on()?;
+        self.begin_adoption().await?;
         match self.journal.ticket().kind {
             RunKind::Deploy => self.begin_deployment().await?,
             RunKind::Rollback { .. } => self.begin_rollback().await?,
         }
         let ticket = self.journal.ticket();
         self.context.events.tell(&ticket.run, What::Checked);
-        self.announce_start(&ticket).await;
         self.journal.note(|ticket| ticket.state = State::Deploying { stage: 0, step: StageStep::Pin });
         Ok(())
     }
 
     async fn begin_deployment(&self) -> Result<(), Trouble> {
         let ticket = self.journal.ticket();
-        let stopped =
-            |kind: CauseKind, text: String| Trouble::End(Outcome::Stopped { cause: Cause { kind, text } });
-        let Ok(pipeline) = self.context.config.pipeline(&ticket.pipeline) else {
-            let text = format!("pipeline `{}` is not in the configuration any more", ticket.pipeline);
-            return Err(stopped(CauseKind::NotAllowed, text));
-        };
+        let stopped = |kind: CauseKind, text: String| self.not_begun(kind, text);
+        let pipeline = self.pipeline(&ticket).map_err(|text| stopped(CauseKind::NotAllowed, text))?;
+        let known = self.context.config.check_version(&ticket.dataset, &ticket.version);
+        known.map_err(|text| stopped(CauseKind::NotAllowed, text))?;
         let request = Request { version: ticket.version.clone(), set: ticket.set.clone() };
-        let plan = outside::plan(&self.context, self.journal.store(), pipeline, &request);
+        let plan = outside::plan(&self.context, self.journal.store(), &pipeline, &request);
         let plan = self.unless_cancelled(plan).await?.map_err(|error| {
             let passing = error.is_transient();
             let error = RunError::from(error);
@@ -99,12 +104,19 @@ impl Driver {
             return Err(Trouble::End(Outcome::NothingToDo));
         }
         let held = self.held(&ticket, &name).await?;
-        let goal = rollback_goal(&ticket, file, &held).map_err(not_allowed)?;
+        let goal = match &ticket.adopts {
+            None => rollback_goal(&ticket, file, &held).map_err(not_allowed)?,
+            Some(_) => self.reached(&ticket, &seen.queue).ok_or_else(|| {
+                let text =
+                    format!("`{name}` was verified on {}, and that was taken back since", ticket.version);
+                self.leave_it(CauseKind::Superseded, text)
+            })?,
+        };
         let left = held.iter().find(|value| value.role == Role::Pin).map(|value| value.text.clone());
         let open = open_work(file);
         self.journal.note(|ticket| {
             ticket.version.clone_from(&goal.version);
-            if let RunKind::Rollback { left: known, .. } = &mut ticket.kind {
+            if let (RunKind::Rollback { left: known, .. }, None) = (&mut ticket.kind, &ticket.adopts) {
                 *known = left.filter(|left| *left != goal.version);
             }
             for part in ticket.parts_mut() {

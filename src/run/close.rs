@@ -40,8 +40,10 @@ impl Driver {
     ) -> Result<Outcome, Halt> {
         self.journal.assure().await?;
         let ticket = self.journal.ticket();
-        let finished = finished(&ticket, &outcome, &freezes);
+        let frozen: Vec<&str> = freezes.iter().map(|(name, _)| name.as_str()).collect();
+        let finished = finished(&ticket, &outcome, &frozen, Timestamp::now());
         self.announce_finish(&ticket, &finished).await;
+        self.comment(&ticket, &finished).await;
         let reached = matches!(
             outcome,
             Outcome::Restored | Outcome::NotRecorded { .. } | Outcome::RollbackFailed { .. }
@@ -85,7 +87,7 @@ impl Driver {
         }
     }
 
-    fn not_announced(&self, ticket: &Ticket, why: &str) {
+    pub(super) fn not_announced(&self, ticket: &Ticket, why: &str) {
         self.context.events.note(&ticket.run, Level::Warning, format!("not announced: {why}"));
     }
 
@@ -148,7 +150,8 @@ pub fn summary(ticket: &Ticket) -> Summary {
     }
 }
 
-fn finished(ticket: &Ticket, outcome: &Outcome, freezes: &[(String, Freeze)]) -> Finished {
+/// How a run ended, for people; `frozen` are the environments that its end froze.
+pub(super) fn finished(ticket: &Ticket, outcome: &Outcome, frozen: &[&str], at: Timestamp) -> Finished {
     let warned = ticket.stages.iter().flat_map(|stage| {
         let environments: Vec<&str> =
             stage.environments.iter().map(|part| part.identity.name.as_str()).collect();
@@ -159,25 +162,20 @@ fn finished(ticket: &Ticket, outcome: &Outcome, freezes: &[(String, Freeze)]) ->
             .map(move |gate| format!("{}/{}: {}", environments.join(","), gate.name, gate.summary))
     });
     let since = ticket.times.started.unwrap_or(ticket.times.entered);
-    let seconds = Timestamp::now().duration_since(since).as_secs();
+    let seconds = at.duration_since(since).as_secs();
     Finished {
         summary: summary(ticket),
         outcome: outcome.clone(),
         exit: outcome.exit().code(),
-        standing: ticket.parts().map(|part| standing(ticket, part, outcome, freezes)).collect(),
+        standing: ticket.parts().map(|part| standing(ticket, part, outcome, frozen)).collect(),
         warnings: warned.collect(),
         seconds: u64::try_from(seconds).unwrap_or_default(),
     }
 }
 
-fn standing(
-    ticket: &Ticket,
-    part: &EnvironmentPart,
-    outcome: &Outcome,
-    freezes: &[(String, Freeze)],
-) -> Standing {
+fn standing(ticket: &Ticket, part: &EnvironmentPart, outcome: &Outcome, frozen: &[&str]) -> Standing {
     let environment = part.identity.name.clone();
-    let words = if freezes.iter().any(|(name, _)| *name == environment) {
+    let words = if frozen.contains(&environment.as_str()) {
         "not back, frozen: a person is needed".to_owned()
     } else if ticket.state == State::Verified || *outcome == Outcome::NothingToDo {
         format!("{}, verified", ticket.version)

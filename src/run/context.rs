@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +15,10 @@ use crate::cluster::Clusters;
 use crate::config::Config;
 use crate::event::{Event, Level, What};
 use crate::gate::GateRunner;
+use crate::gitlab::{GitLab, SettingsError};
 use crate::notify::Notifier;
 use crate::plan::Target;
-use crate::queue::{Ci, RunId, Store};
+use crate::queue::{Asked, Ci, RunId, Spread, Store, Word};
 use crate::render::Helmfile;
 use crate::repo::Repo;
 
@@ -43,6 +45,8 @@ pub struct Context {
     pub ci: Option<Ci>,
     /// Who is told.
     pub notifier: Arc<Notifier>,
+    /// GitLab's API, or why there is none.
+    pub gitlab: Result<GitLab, SettingsError>,
     /// Where events go.
     pub events: Events,
     /// Signals that came in.
@@ -55,7 +59,14 @@ pub struct Context {
     pub lookup: Lookup,
     /// This program.
     pub own: PathBuf,
+    /// What GitLab says of pipelines and jobs.
+    pub words: Asking,
+    /// This CI job as a part of a run that is spread over several.
+    pub spread: Option<Spread>,
 }
+
+/// Asks GitLab whether a pipeline or job is over.
+pub type Asking = Arc<dyn Fn(Asked) -> Pin<Box<dyn Future<Output = Word> + Send>> + Send + Sync>;
 
 /// Reads an environment variable.
 pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -135,8 +146,18 @@ impl Context {
         names
             .iter()
             .filter_map(|name| self.config.gates.get(name))
-            .map(|gate| GateRunner::from_config(gate, |name| (self.lookup)(name), &self.own, &self.clusters))
+            .map(|gate| {
+                let lookup = |name: &str| (self.lookup)(name);
+                GateRunner::from_config(gate, lookup, &self.own, &self.clusters)?.with_gitlab(&self.gitlab)
+            })
             .collect()
+    }
+
+    /// How often who waits for other people or jobs looks at the queue: a fiftieth of the shortest `ttl`.
+    pub fn glance(&self) -> Duration {
+        let ttl =
+            self.config.queues.values().map(|queue| queue.ttl).min().unwrap_or(Duration::from_secs(300));
+        (ttl / 50).clamp(Duration::from_millis(100), Duration::from_secs(6))
     }
 
     /// The queue of that name in the configuration.

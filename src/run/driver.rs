@@ -97,7 +97,7 @@ impl Driver {
     }
 
     /// On its way forward a run pins, watches and judges only what this process's configuration says.
-    fn may_go(&self, next: Step) -> Result<(), Cause> {
+    pub(super) fn may_go(&self, next: Step) -> Result<(), Cause> {
         let ticket = self.journal.ticket();
         let forward = match next {
             Step::Wait | Step::Back | Step::Close => false,
@@ -125,7 +125,7 @@ impl Driver {
     }
 
     /// From here on everything is taken back. A rollback that fails has nothing else to go back to.
-    fn turn(&self, cause: Cause) {
+    pub(super) fn turn(&self, cause: Cause) {
         self.journal.note(|ticket| ticket.state = State::RollingBack { cause });
     }
 
@@ -187,6 +187,7 @@ impl Driver {
     }
 }
 
-fn cancelled_by(wish: Wish) -> Cause {
+/// The cause that a wish to cancel is.
+pub fn cancelled_by(wish: Wish) -> Cause {
     Cause { kind: CauseKind::Cancelled, text: format!("cancelled by {}: {}", wish.by, wish.reason) }
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::driver::{Driver, Trouble};
 use super::fence::{Group, Made, Make, Passed, pass};
+use super::journal::Pulse;
 use super::message;
 use super::sync::{self, Awaited, Ended, How};
 use crate::agent::wait::Mode;
-use crate::event::{PinChange, What};
+use crate::event::{Level, PinChange, What};
 use crate::gate::{Facts, GateEvent, GateRunner, Report, run_stage};
+use crate::notify::Announcement;
 use crate::plan::{self, Files, Wanted};
 use crate::queue::{Action, CauseKind, EnvironmentPart, RunKind, ServiceState, StageRecord, Ticket, Verdict};
 use crate::repo::CommitId;
@@ -21,12 +23,29 @@ impl Driver {
         let environments = names(&ticket.stages[stage]);
         self.context.events.tell(&ticket.run, What::Stage { index: stage, environments });
         Box::pin(self.provide(stage)).await?;
-        for group in groups(&ticket, stage) {
+        for mut group in groups(&ticket, stage) {
             self.go_on()?;
-            self.may_pin(&group.environments).await?;
-            self.pin_group(&group).await?;
+            if ticket.kind == RunKind::Deploy {
+                self.tell_live(&ticket, &mut group);
+            }
+            if !group.environments.is_empty() {
+                self.may_pin(&group.environments).await?;
+                self.pin_group(&group).await?;
+            }
         }
         Ok(())
+    }
+
+    /// What people committed is live: it is taken out of what is pinned.
+    fn tell_live(&self, ticket: &Ticket, group: &mut Group) {
+        let (live, rest): (Vec<String>, Vec<String>) =
+            std::mem::take(&mut group.environments).into_iter().partition(|name| ticket.adopted(name));
+        group.environments = rest;
+        let Some(commit) = live.first().and_then(|name| ticket.part(name)?.commit.clone()) else { return };
+        let live = Group { environments: live, ..group.clone() };
+        let changes = changes(ticket, &live);
+        let Group { environments, branch, .. } = live;
+        self.context.events.tell(&ticket.run, What::Pinned { environments, branch, commit, changes });
     }
 
     async fn pin_group(&self, group: &Group) -> Result<(), Trouble> {
@@ -159,6 +178,9 @@ impl Driver {
             let text = format!("gate {missing} is not in this configuration");
             return Err(Trouble::back(CauseKind::NotAllowed, text));
         }
+        let _eyes = self.ask_people(stage, &gates).await?;
+        let gates: Vec<GateRunner> =
+            gates.into_iter().map(|gate| gate.with_answers(self.journal.answers())).collect();
         self.journal.assure().await?;
         let hear = |event: GateEvent| self.hear(&ticket, stage, event);
         let reports = self.unless_cancelled(run_stage(&gates, &facts(&ticket, stage), hear)).await?;
@@ -171,11 +193,48 @@ impl Driver {
         }
     }
 
-    fn hear(&self, ticket: &Ticket, stage: usize, event: GateEvent) {
+    /// Says who is asked by manual gates, and looks for answers more often than a beat would.
+    async fn ask_people(&self, stage: usize, gates: &[GateRunner]) -> Result<Option<Pulse>, Trouble> {
+        if gates.iter().all(|gate| gate.asks().is_none()) {
+            return Ok(None);
+        }
+        // An answer is only taken where the branch says that the gate waits for one.
+        self.journal.confirm().await?;
+        self.tell_asked(stage, gates).await;
+        Ok(Some(self.journal.watch(self.context.glance())))
+    }
+
+    /// Tells chat and listeners who is asked.
+    pub(super) async fn tell_asked(&self, stage: usize, gates: &[GateRunner]) {
+        let ticket = self.journal.ticket();
+        let summary = super::close::summary(&ticket);
+        for gate in gates {
+            let Some((who, timeout)) = gate.asks() else { continue };
+            let asked = crate::notify::Asked { gate: gate.name(), who, timeout, stage };
+            let announcement =
+                Announcement::Asked { run: &ticket.run, number: ticket.number, summary: &summary, asked };
+            let text = format!(
+                "gate {} waits for a person{}: `datapin approve {} --gate {}`, no is `datapin cancel {}`; {timeout:?} at most",
+                gate.name(),
+                who.map(|who| format!(" ({who})")).unwrap_or_default(),
+                ticket.number,
+                gate.name(),
+                ticket.number,
+            );
+            self.context.events.note(&ticket.run, Level::Info, text);
+            if let Err(error) =
+                self.context.notifier.announce(&announcement, ticket.notify.thread.as_deref()).await
+            {
+                self.not_announced(&ticket, &error.to_string());
+            }
+        }
+    }
+
+    pub(super) fn hear(&self, ticket: &Ticket, stage: usize, event: GateEvent) {
         let what = match event {
             GateEvent::Began { gate, attempt } => What::GateBegan { stage, gate, attempt },
             GateEvent::Retrying { gate, attempt, report, pause } => What::Note {
-                level: crate::event::Level::Warning,
+                level: Level::Warning,
                 text: format!(
                     "gate {gate}, try {attempt}: {}; tried again in {} s",
                     report.summary,
@@ -279,7 +338,7 @@ fn changes(ticket: &Ticket, group: &Group) -> Vec<PinChange> {
         .collect()
 }
 
-fn facts(ticket: &Ticket, stage: usize) -> Facts {
+pub(super) fn facts(ticket: &Ticket, stage: usize) -> Facts {
     let parts = &ticket.stages[stage].environments;
     let mut services: Vec<String> = Vec::new();
     for service in parts.iter().flat_map(|part| &part.services) {

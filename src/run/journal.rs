@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::queue::{
-    ChangeError, Freeze, Outcome, Queue, Refusal, RunId, State, Store, StoreError, Ticket, Times, TreeError,
-    VerifiedSet, Wish, tree,
+    Approval, ChangeError, Freeze, Lives, Outcome, Queue, Refusal, RunId, State, Store, StoreError, Ticket,
+    Times, TreeError, VerifiedSet, Wish, tree,
 };
 
 /// Why a driver has to stop.
@@ -54,6 +54,8 @@ struct Inner {
     last_beat: Mutex<Instant>,
     lost: watch::Sender<Option<Lost>>,
     cancel: watch::Sender<Option<Wish>>,
+    /// People's yeses to gates.
+    answers: watch::Sender<Vec<(String, Approval)>>,
 }
 
 /// Beats until it is dropped.
@@ -74,6 +76,7 @@ impl Journal {
             epoch: ticket.driver.epoch,
             ttl,
             cancel: watch::channel(ticket.cancel.clone()).0,
+            answers: watch::channel(ticket.answers()).0,
             ticket: Mutex::new(ticket),
             writing: tokio::sync::Mutex::new(()),
             last_beat: Mutex::new(Instant::now()),
@@ -158,6 +161,24 @@ impl Journal {
         }))
     }
 
+    /// Reads the queue every `pause` until it is dropped, and writes nothing: for who only watches.
+    pub fn watch(&self, pause: Duration) -> Pulse {
+        let this = self.clone();
+        Pulse(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(pause).await;
+                let Ok(seen) = this.inner.store.read().await else { continue };
+                match seen.queue.tickets.get(&this.inner.number) {
+                    Some(ticket) => this.learn(Some(ticket.clone())),
+                    None => {
+                        this.inner.lost.send_replace(Some(Lost::Gone));
+                        return;
+                    }
+                }
+            }
+        }))
+    }
+
     /// Makes sure that this driver gave a sign of life within two thirds of `ttl`, before an effect that no
     /// fence protects.
     pub async fn assure(&self) -> Result<(), Lost> {
@@ -198,6 +219,12 @@ impl Journal {
             Ok(Some(wish)) => wish,
             _ => std::future::pending().await,
         }
+    }
+
+    /// People's yeses to the gates of the stage that the run is at, as they are seen on the branch.
+    pub fn answers(&self) -> watch::Receiver<Vec<(String, Approval)>> {
+        self.inner.answers.send_replace(self.ticket().answers());
+        self.inner.answers.subscribe()
     }
 
     fn silent_for(&self) -> Duration {
@@ -267,6 +294,8 @@ impl Journal {
             self.hear_wish(wish);
         }
         let mut mine = self.inner.ticket.lock().unwrap_or_else(PoisonError::into_inner);
+        mine.keep_reports(&written);
+        self.inner.answers.send_replace(mine.answers());
         mine.driver = written.driver;
         mine.cancel = written.cancel;
         if written.times.verified.is_some() {
@@ -277,19 +306,61 @@ impl Journal {
 }
 
 impl Ticket {
+    /// The yeses to gates of the stage that it is at.
+    fn answers(&self) -> Vec<(String, Approval)> {
+        let State::Deploying { stage, .. } = self.state else { return Vec::new() };
+        let gates = self.stages.get(stage).map(|stage| &stage.gates[..]).unwrap_or_default();
+        gates.iter().filter_map(|gate| Some((gate.name.clone(), gate.approval.clone()?))).collect()
+    }
+
     /// Takes over the driver's record, and keeps what is written by others: reports, the driver's own beat, and
     /// that the commit point was `passed`, which is never taken back.
     fn carry(&mut self, mine: &Ticket, passed: Option<Times>) {
         let (driver, cancel) = (self.driver.clone(), self.cancel.take());
         let theirs = self.clone();
         *self = mine.clone();
+        self.keep_reports(&theirs);
         if let Some(times) = passed {
             self.state = State::Verified;
             self.times = times;
         }
         self.keep_unknown(theirs);
         self.driver = driver;
+        self.idle = None;
         self.cancel = cancel.or_else(|| mine.cancel.clone());
+    }
+
+    /// What others reported since the driver read the record: nothing of it is lost.
+    fn keep_reports(&mut self, theirs: &Ticket) {
+        self.blame(theirs.fault.as_ref());
+        for (stage, other) in self.stages.iter_mut().zip(&theirs.stages) {
+            for gate in &mut stage.gates {
+                let Some(known) = other.gates.iter().find(|known| known.name == gate.name) else { continue };
+                if gate.verdict.is_none() && known.verdict.is_some() {
+                    *gate = known.clone();
+                }
+                gate.approval = gate.approval.take().or_else(|| known.approval.clone());
+                gate.seen = gate.seen.or(known.seen);
+            }
+        }
+        if theirs.lives == Lives::Process {
+            return;
+        }
+        if let (State::Deploying { stage, step }, State::Deploying { stage: at, step: before }) =
+            (&theirs.state, &self.state)
+            && (stage, step) > (at, before)
+        {
+            self.state = theirs.state.clone();
+        }
+        for part in self.parts_mut() {
+            let Some(known) = theirs.part(&part.identity.name) else { continue };
+            for service in &mut part.services {
+                let other = known.services.iter().find(|other| other.name == service.name);
+                if let Some(other) = other.filter(|other| other.state.rank() > service.state.rank()) {
+                    *service = other.clone();
+                }
+            }
+        }
     }
 
     /// Fields of a newer build stay as they are on the branch.

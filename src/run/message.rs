@@ -23,6 +23,11 @@ pub fn pin(
     format!("{}\n{}\n\n{}", body.trim_end(), triggered(ticket), trailers(ticket, group))
 }
 
+/// Message of a commit that a merge request proposes.
+pub fn proposal(subject: &str, pins: &[(String, Vec<PinRecord>)], actor: &str, trailer: &str) -> String {
+    format!("{subject}\n\n{}\n\nProposed by {}\n\n{trailer}\n", moves(pins), one_line(actor))
+}
+
 /// First line of the built-in pin message.
 pub fn subject(ticket: &Ticket, group: &Group) -> String {
     format!("data({}): {} {}", group.environments.join(","), ticket.dataset, ticket.version)
@@ -47,14 +52,22 @@ pub fn back(
     cause: &Cause,
 ) -> String {
     let environments = group.environments.join(",");
+    let adopted = ticket.adopts.as_ref().filter(|adopted| ours == Some(&adopted.commit));
     let subject = match (manner, ours, goal) {
-        (Manner::Revert, Some(_), _) => format!("Revert \"{}\"", subject(ticket, group)),
+        (Manner::Revert, Some(_), _) => match adopted {
+            Some(adopted) => format!("Revert \"{}\"", one_line(adopted.subject())),
+            None => format!("Revert \"{}\"", subject(ticket, group)),
+        },
         (_, _, Some(goal)) => format!("Restore {environments} to {goal} (last verified)"),
         (_, _, None) => format!("Restore {environments} to what it was"),
     };
-    let what = match ours {
-        Some(commit) => format!("This reverts commit {commit}."),
-        None => format!("It held {} {}, which was not verified.", ticket.dataset, ticket.version),
+    let what = match (ours, adopted) {
+        (Some(_), Some(adopted)) => {
+            let each = adopted.commits.iter().map(|commit| format!("This reverts commit {}.", commit.id));
+            each.collect::<Vec<_>>().join("\n")
+        }
+        (Some(commit), None) => format!("This reverts commit {commit}."),
+        (None, _) => format!("It held {} {}, which was not verified.", ticket.dataset, ticket.version),
     };
     format!("{subject}\n\n{what}\n\n{}\n\n{}", one_line(&cause.text), trailers(ticket, group))
 }

@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use super::context::Context;
 use crate::config::{Config, OnNewer, Pipeline};
 use crate::queue::{
-    Announced, Carried, Driver, EnvironmentPart, FrozenBy, GateRecord, Identity, Lives, Priority, Rejection,
-    RunId, RunKind, ServiceRecord, ServiceState, Setting, StageRecord, State, Ticket, Times, Unknown,
+    Adopted, Announced, Carried, Driver, EnvironmentPart, FrozenBy, GateRecord, Identity, Lives, Priority,
+    Rejection, RunId, RunKind, ServiceRecord, ServiceState, Setting, StageRecord, State, Ticket, Times,
+    Unknown,
 };
 
 /// What is asked for.
@@ -22,6 +23,8 @@ pub struct Order {
     pub version: String,
     /// Values of `--set`.
     pub set: Vec<Setting>,
+    /// What people had committed, where it is about that.
+    pub adopts: Option<Adopted>,
     /// Place in the line.
     pub priority: Priority,
     /// What happens to waiting runs of the same pipeline.
@@ -34,6 +37,8 @@ pub struct Order {
     pub number: u64,
     /// The key that it rejoins with; `None` means the one of its CI pipeline, or one of its own.
     pub key: Option<String>,
+    /// How it shows that it is alive.
+    pub lives: Lives,
 }
 
 impl Order {
@@ -45,6 +50,7 @@ impl Order {
             dataset: pipeline.dataset.clone(),
             version: version.to_owned(),
             set,
+            adopts: None,
             priority: Priority::Normal,
             on_newer: pipeline.on_newer,
             stages: pipeline
@@ -55,6 +61,7 @@ impl Order {
             attempt: 1,
             number: 0,
             key: None,
+            lives: Lives::Process,
         }
     }
 
@@ -72,12 +79,14 @@ impl Order {
             dataset: dataset.to_owned(),
             version: to.unwrap_or_else(|| "last verified".to_owned()),
             set: Vec::new(),
+            adopts: None,
             priority: Priority::Rollback,
             on_newer: OnNewer::Queue,
             stages: vec![(vec![environment.to_owned()], Vec::new())],
             attempt: 1,
             number: 0,
             key: None,
+            lives: Lives::Process,
         }
     }
 
@@ -106,6 +115,7 @@ impl Order {
             dataset: ticket.dataset.clone(),
             version: ticket.version.clone(),
             set: ticket.set.clone(),
+            adopts: ticket.adopts.clone(),
             priority: ticket.priority,
             on_newer: OnNewer::Queue,
             stages: ticket
@@ -120,6 +130,7 @@ impl Order {
             attempt: ticket.attempt,
             number: ticket.number,
             key: Some(ticket.key.clone()),
+            lives: Lives::Process,
         }
     }
 
@@ -136,26 +147,35 @@ impl Order {
             dataset: self.dataset.clone(),
             version: self.version.clone(),
             set: self.set.clone(),
-            actor: context.actor.clone(),
+            adopts: self.adopts.clone(),
+            actor: self.adopts.as_ref().map_or(&context.actor[..], Adopted::author).to_owned(),
             ci: context.ci.clone(),
             config: context.config.source.blob.clone(),
             priority: self.priority,
             driver: Driver { epoch: 0, who: context.who.clone(), beat: 0 },
-            lives: Lives::Process,
+            lives: self.lives.clone(),
             state: State::Waiting,
             stages: self.stages.iter().map(|stage| self.stage(context, stage)).collect(),
             attempt: self.attempt,
             notify: Announced::default(),
             cancel: None,
+            fault: None,
+            idle: None,
             times: Times { entered: Timestamp::now(), started: None, verified: None },
             unknown: Unknown::new(),
         }
     }
 
-    /// In CI the pipeline names the run, so that a retried job keeps its place; elsewhere each run is new.
+    /// In CI the pipeline names the run, so that a retried job keeps its place; elsewhere each run is new. Where people
+    /// committed, their commit names it, whoever finds it.
     fn key(&self, context: &Context, run: &RunId) -> String {
         if let Some(key) = &self.key {
             return key.clone();
+        }
+        if let Some(adopted) = &self.adopts {
+            let names: Vec<&str> = adopted.pins.keys().map(String::as_str).collect();
+            let (repository, names) = (&context.identity, names.join(","));
+            return format!("adopt:{repository}:{names}:{}:{}", self.dataset, adopted.commit);
         }
         match &context.ci {
             Some(ci) => {
@@ -175,6 +195,8 @@ impl Order {
             verdict: None,
             summary: String::new(),
             url: String::new(),
+            approval: None,
+            seen: None,
         };
         let config = &context.config;
         StageRecord {

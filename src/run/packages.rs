@@ -189,14 +189,15 @@ impl Driver {
         if matches!(ticket.kind, RunKind::Rollback { .. }) {
             return Ok(());
         }
-        let pipeline = self.context.config.pipelines.get(&ticket.pipeline);
-        let promote = pipeline.and_then(|pipeline| pipeline.stages.get(stage)?.promote.clone());
+        // One that is in no configuration any more was found out when the run began.
+        let pipeline = self.pipeline(&ticket).ok();
+        let promote = pipeline.as_ref().and_then(|pipeline| pipeline.stages.get(stage)?.promote.clone());
         for part in &ticket.stages[stage].environments {
             let name = &part.identity.name;
             let Some(place) = place(&self.context, name, &ticket.dataset, &ticket.version) else { continue };
             let found = match &promote {
                 Some(promote) => self.promote(&ticket, promote, name).await?,
-                None => self.reached(name, || complete(&self.context, place.clone())).await?,
+                None => self.answered(name, || complete(&self.context, place.clone())).await?,
             };
             self.as_before(part, &found)?;
             self.journal.note(|ticket| {
@@ -210,7 +211,7 @@ impl Driver {
 
     async fn promote(&self, ticket: &Ticket, promote: &Promote, to: &str) -> Result<PackageRecord, Trouble> {
         let none = BTreeMap::new();
-        self.reached(to, || async {
+        self.answered(to, || async {
             let seen = self.journal.store().last();
             let empty = Queue::default();
             let queue = seen.as_ref().map_or(&empty, |seen| &seen.queue);
@@ -229,7 +230,7 @@ impl Driver {
         for part in ticket.parts().filter(|part| part.package.is_some()) {
             let name = &part.identity.name;
             let Some(place) = place(&self.context, name, &ticket.dataset, &ticket.version) else { continue };
-            let found = self.reached(name, || complete(&self.context, place.clone())).await?;
+            let found = self.answered(name, || complete(&self.context, place.clone())).await?;
             self.as_before(part, &found)?;
         }
         Ok(())
@@ -247,7 +248,7 @@ impl Driver {
     }
 
     /// Asks a bucket, again while it is out of reach, for at most as long as a deployment there may take.
-    async fn reached<T, F: Future<Output = Result<T, DataError>>>(
+    async fn answered<T, F: Future<Output = Result<T, DataError>>>(
         &self,
         environment: &str,
         ask: impl Fn() -> F,

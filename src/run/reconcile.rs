@@ -3,16 +3,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::context::Context;
 use super::order::Order;
-use super::{RunError, carry_out, record, takeover};
+use super::people::open_gates;
+use super::wait::patience;
+use super::words::Words;
+use super::{RunError, adopt, carry_out, record, takeover};
 use crate::config::Queue as Settings;
 use crate::event::Level;
-use crate::queue::{ChangeError, Force, Origin, Outcome, Patience, Queue, RunId, Store, Ticket, Watch};
+use crate::gate::GateRunner;
+use crate::queue::{
+    About, Cause, CauseKind, ChangeError, DatasetFile, Force, GateReport, Lives, Origin, Outcome, Queue,
+    RunId, State, Store, Ticket, Watch, Word,
+};
 
 /// One thing that was mended, or could not be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,7 +52,7 @@ impl Reconciled {
 }
 
 /// Finishes abandoned runs, drops tickets that nobody drives, goes for the goal of frozen environments, and
-/// ends freezes whose time is over. Idempotent, and safe to run beside everything else.
+/// ends freezes whose time is over, and adopts pins of people that no run explains. Idempotent, and safe to run beside everything else.
 ///
 /// `only` limits it to one environment. One environment that fails stops no other.
 pub async fn reconcile(
@@ -57,9 +64,11 @@ pub async fn reconcile(
     let mut done = Reconciled::default();
     let round = Round { context, store, settings, only };
     round.abandoned_runs(&mut done).await?;
+    round.manual_gates(&mut done).await?;
     round.thaw_expired().await?;
     round.frozen_environments(&mut done).await?;
     Box::pin(round.owed(&mut done)).await;
+    round.unexplained(&mut done).await?;
     Ok(done)
 }
 
@@ -73,13 +82,17 @@ struct Round<'a> {
 impl Round<'_> {
     /// Looks until every ticket has either moved or been silent for too long.
     async fn abandoned_runs(&self, done: &mut Reconciled) -> Result<(), RunError> {
-        let patience = Patience { ttl: self.settings.ttl, start_grace: self.settings.start_grace };
+        let patience = patience(self.settings);
         let begun = Instant::now();
         let mut watch = Watch::default();
+        let mut words = Words::default();
         let mut tried: Vec<(u64, u64)> = Vec::new();
         let first = self.store.read().await?.queue;
         loop {
             let queue = self.store.read().await?.queue;
+            let nobody = RunId(String::new());
+            let meant = queue.tickets.values().filter(|ticket| self.is_meant(ticket));
+            words.ask(self.context, &nobody, meant, &mut watch, self.settings.ttl).await;
             let silence = watch.look(&queue, begun.elapsed(), patience);
             let open = |number: u64| {
                 queue
@@ -99,13 +112,46 @@ impl Round<'_> {
                 tried.push((ticket.number, ticket.driver.epoch));
                 self.drop_idle(&ticket, done).await;
             } else {
-                let mut doubtful = queue.tickets.values().filter(|ticket| unmoved(&first, ticket));
+                let mut doubtful = queue
+                    .tickets
+                    .values()
+                    .filter(|ticket| unmoved(&first, ticket) && ticket.lives == Lives::Process);
                 let settled = !doubtful.any(|ticket| open(ticket.number).is_some());
                 if settled || self.pause().await == Pause::Cut {
-                    return Ok(());
+                    return self.silent_pipelines(&queue, &watch, done).await;
                 }
             }
         }
+    }
+
+    /// Spread runs of which GitLab says nothing, where `step_idle_ttl` lets silence count: it takes too long for one
+    /// reconcile to wait for it, so the first one notes the silence, and a later one finishes the run.
+    async fn silent_pipelines(
+        &self,
+        queue: &Queue,
+        watch: &Watch,
+        done: &mut Reconciled,
+    ) -> Result<(), RunError> {
+        let Some(limit) = self.settings.step_idle else { return Ok(()) };
+        for ticket in queue.tickets.values().filter(|ticket| ticket.state.holds() && self.is_meant(ticket)) {
+            if ticket.lives == Lives::Process || !matches!(watch.word(ticket), None | Some(Word::Unknown(_)))
+            {
+                continue;
+            }
+            let now = Timestamp::now();
+            match ticket.idle.as_ref().filter(|idle| idle.driver == ticket.driver) {
+                Some(idle) if now.duration_since(idle.since) >= signed(limit) => {
+                    self.finish(ticket, done).await
+                }
+                Some(_) => {}
+                None => {
+                    let (about, subject) = (About::of(ticket), format!("#{} is silent", ticket.number));
+                    let rule = |queue: &mut Queue| queue.first_silent(&about, &ticket.driver, now);
+                    written(self.store.change(&subject, rule).await)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn is_meant(&self, ticket: &Ticket) -> bool {
@@ -119,7 +165,7 @@ impl Round<'_> {
     }
 
     async fn drop_idle(&self, seen: &Ticket, done: &mut Reconciled) {
-        let reason = format!("it might have started, and did not for {:?}", self.settings.start_grace);
+        let reason = takeover::idle(seen, self.settings);
         let (outcome, at) = (Outcome::Dropped { reason }, Timestamp::now());
         let number = seen.number;
         let dropped = self
@@ -137,6 +183,70 @@ impl Round<'_> {
             Err(error) => Err(error.into()),
         };
         done.take(format!("run {}", seen.run), dropped);
+    }
+
+    /// Gates that wait for a person in a pipeline, where no process waits: notes when they were first seen, and times
+    /// out those whose time is over since.
+    async fn manual_gates(&self, done: &mut Reconciled) -> Result<(), RunError> {
+        let queue = self.store.read().await?.queue;
+        let spread = |ticket: &&Ticket| matches!(ticket.lives, Lives::Pipeline(_)) && self.is_meant(ticket);
+        for ticket in queue.tickets.values().filter(spread) {
+            let names: Vec<String> = open_gates(ticket).iter().map(|gate| gate.name.clone()).collect();
+            let gates = self.context.gates(&names).unwrap_or_default();
+            for gate in &gates {
+                let Some((_, timeout)) = gate.asks() else { continue };
+                let timed_out = self.time_out(ticket, gate, timeout).await;
+                match timed_out {
+                    Ok(true) => {
+                        let seen = self.store.read().await?.queue;
+                        if let Some(ticket) =
+                            seen.tickets.get(&ticket.number).filter(|now| now.fault.is_some())
+                        {
+                            self.finish(ticket, done).await;
+                        }
+                    }
+                    Ok(false) => {}
+                    Err(error) => done.errors.push(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the gate's time is over, which is written then.
+    async fn time_out(
+        &self,
+        ticket: &Ticket,
+        gate: &GateRunner,
+        timeout: Duration,
+    ) -> Result<bool, RunError> {
+        let (about, now, name) = (About::of(ticket), Timestamp::now(), gate.name());
+        let State::Deploying { stage, .. } = ticket.state else { return Ok(false) };
+        let record = ticket.stages[stage].gates.iter().find(|record| record.name == name);
+        let Some(seen) = record.and_then(|record| record.seen) else {
+            let subject = format!("#{}: gate {name} waits for a person", ticket.number);
+            return written(self.store.change(&subject, |queue| queue.first_seen(&about, name, now)).await)
+                .map(|_| false);
+        };
+        if now.duration_since(seen) < signed(timeout) {
+            return Ok(false);
+        }
+        let report = gate.nobody_answered();
+        let text = format!("gate {name} {}: {}", report.verdict.word(), report.summary);
+        let parts = ticket.stages[stage].environments.iter();
+        let report = GateReport {
+            stage,
+            gate: name.to_owned(),
+            commits: parts
+                .filter_map(|part| Some((part.identity.name.clone(), part.commit.clone()?)))
+                .collect(),
+            verdict: report.verdict,
+            summary: report.summary,
+            url: String::new(),
+            fault: (!report.verdict.good()).then(|| Cause { kind: CauseKind::Gate, text: text.clone() }),
+        };
+        let subject = format!("#{}: {text}", ticket.number);
+        written(self.store.change(&subject, |queue| queue.report_gate(&about, &report)).await)
     }
 
     async fn thaw_expired(&self) -> Result<(), RunError> {
@@ -203,12 +313,52 @@ impl Round<'_> {
         }
     }
 
+    /// An environment that somebody is on in the queue is explained soon; one that is frozen is somebody's already.
+    async fn unexplained(&self, done: &mut Reconciled) -> Result<(), RunError> {
+        let queue = self.store.read().await?.queue;
+        for file in queue.environments.values() {
+            let name = &file.identity.name;
+            let known = self.context.config.environments.contains_key(name)
+                && self.context.plan_target().identity(&self.context.config, name) == file.identity;
+            let busy = queue.tickets.values().any(|ticket| ticket.part(name).is_some());
+            if !known || busy || file.freeze.is_some() || self.only.is_some_and(|only| only != name) {
+                continue;
+            }
+            let current = |(dataset, record): (&String, &DatasetFile)| {
+                Some((dataset.clone(), record.current()?.clone()))
+            };
+            let verified: BTreeMap<_, _> = file.datasets.iter().filter_map(current).collect();
+            match adopt::unexplained(self.context, name, &verified).await {
+                Ok(adoptions) => {
+                    for one in adoptions {
+                        done.take(format!("environment {}", one.what), one.outcome.map(Some));
+                    }
+                }
+                Err(error) => done.errors.push(error),
+            }
+        }
+        Ok(())
+    }
+
     async fn pause(&self) -> Pause {
         let pause = (self.settings.ttl / 10).clamp(Duration::from_millis(200), Duration::from_secs(10));
         tokio::select! {
             () = self.context.signals.wait_for(1) => Pause::Cut,
             () = tokio::time::sleep(pause) => Pause::Whole,
         }
+    }
+}
+
+fn signed(limit: Duration) -> SignedDuration {
+    SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX)
+}
+
+/// Whether a report was written: somebody else may have been faster.
+fn written(done: Result<(), ChangeError>) -> Result<bool, RunError> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(ChangeError::Refusal(_)) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::journal::Journal;
 use crate::agent::wait::Mode;
 use crate::config::Place;
-use crate::queue::{EnvironmentPart, ServiceState};
+use crate::queue::EnvironmentPart;
 use crate::repo::CommitId;
 use relations::Relations;
 pub use relations::who_changed;
@@ -167,18 +167,4 @@ async fn collect(
         Ended { environment, service, how }
     }));
     ended
-}
-
-impl crate::queue::Ticket {
-    /// Notes how far a service is.
-    pub fn service(&mut self, environment: &str, service: &str, state: ServiceState, reason: &str) {
-        let services = self
-            .parts_mut()
-            .filter(|part| part.identity.name == environment)
-            .flat_map(|part| &mut part.services);
-        for record in services.filter(|record| record.name == service) {
-            record.state = state;
-            record.reason = reason.to_owned();
-        }
-    }
 }

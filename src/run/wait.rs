@@ -1,5 +1,6 @@
 //! Waits in the line: looks, and does what the rules say the next in line does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use super::context::Context;
 use super::journal::Journal;
 use super::order::Order;
 use super::takeover;
+use super::words::Words;
 use crate::config::Queue as Settings;
 use crate::event::{Ahead, Level, Place, Waiting, What};
 use crate::queue::{
@@ -43,9 +45,12 @@ impl Line<'_> {
         let mut mine = self.enter(Place::New).await?;
         let begun = Instant::now();
         let mut watch = Watch::default();
+        let mut words = Words::default();
         let mut told: Option<Waiting> = None;
         loop {
-            let seen = self.look().await?;
+            let seen = look(self.context, self.store, self.settings.ttl).await?;
+            let in_the_way = seen.tickets.get(&mine.number).map(|mine| seen.ahead(mine)).unwrap_or_default();
+            words.ask(self.context, &mine.run, in_the_way, &mut watch, self.settings.ttl).await;
             let silence = watch.look(&seen, begun.elapsed(), self.patience());
             let step = next(&seen, mine.number, &silence, self.patience());
             tracing::debug!(number = mine.number, step = ?step, "in the line");
@@ -80,7 +85,8 @@ impl Line<'_> {
                 },
             };
             self.tell(&seen, &mine, position, &mut told).await;
-            if begun.elapsed() >= self.settings.max_wait && self.waits(&seen, mine.number) {
+            if self.has_limit() && begun.elapsed() >= self.settings.max_wait && self.waits(&seen, mine.number)
+            {
                 return self.leave(mine, Outcome::GaveUp).await;
             }
             if let Some(outcome) = self.pause(position).await {
@@ -89,29 +95,17 @@ impl Line<'_> {
         }
     }
 
+    /// What people committed is live already: nobody is helped by giving up on it.
+    fn has_limit(&self) -> bool {
+        self.order.adopts.is_none()
+    }
+
     fn waits(&self, queue: &Queue, number: u64) -> bool {
         queue.tickets.get(&number).is_some_and(|ticket| !ticket.state.holds())
     }
 
     fn patience(&self) -> Patience {
-        Patience { ttl: self.settings.ttl, start_grace: self.settings.start_grace }
-    }
-
-    async fn look(&self) -> Result<std::sync::Arc<Queue>, RunError> {
-        let begun = Instant::now();
-        loop {
-            match self.store.read().await {
-                Ok(seen) => return Ok(seen.queue),
-                Err(error) if error.is_transient() && begun.elapsed() < self.settings.ttl => {
-                    tracing::warn!(%error, "cannot look at the queue");
-                    tokio::select! {
-                        () = self.context.signals.wait_for(1) => return Err(error.into()),
-                        () = tokio::time::sleep(jittered(Duration::from_secs(1))) => {}
-                    }
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        patience(self.settings)
     }
 
     async fn enter(&self, place: Place) -> Result<Ticket, RunError> {
@@ -196,7 +190,7 @@ impl Line<'_> {
     async fn drop_idle(&self, queue: &Queue, number: u64) -> Result<(), RunError> {
         let Some(seen) = queue.tickets.get(&number).cloned() else { return Ok(()) };
         let (who, at) = (self.context.who.clone(), Timestamp::now());
-        let reason = format!("it might have started, and did not for {:?}", self.settings.start_grace);
+        let reason = takeover::idle(&seen, self.settings);
         let dropped = self
             .store
             .change(&format!("#{number} is dropped"), |queue| {
@@ -297,6 +291,29 @@ impl Line<'_> {
     }
 }
 
+/// What the queue says; asked again for at most `ttl` while it is out of reach.
+pub async fn look(context: &Context, store: &Store, ttl: Duration) -> Result<Arc<Queue>, RunError> {
+    let begun = Instant::now();
+    loop {
+        match store.read().await {
+            Ok(seen) => return Ok(seen.queue),
+            Err(error) if error.is_transient() && begun.elapsed() < ttl => {
+                tracing::warn!(%error, "cannot look at the queue");
+                tokio::select! {
+                    () = context.signals.wait_for(1) => return Err(error.into()),
+                    () = tokio::time::sleep(jittered(Duration::from_secs(1))) => {}
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The limits of a queue.
+pub fn patience(settings: &Settings) -> Patience {
+    Patience { ttl: settings.ttl, start_grace: settings.start_grace, step_idle: settings.step_idle }
+}
+
 /// A run that stands before another, for people.
 pub fn ahead(ticket: &Ticket) -> Ahead {
     Ahead {
@@ -330,6 +347,6 @@ pub fn between_looks(position: usize, settings: &Settings) -> Duration {
     (base * others + base * others * others / 20).min(longest)
 }
 
-fn jittered(pause: Duration) -> Duration {
+pub(super) fn jittered(pause: Duration) -> Duration {
     pause.mul_f32(0.75 + fastrand::f32() / 2.0)
 }

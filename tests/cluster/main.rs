@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo test --test cluster -- --ignored          builds what is missing (8 minutes, once), then takes minutes
-//! DATAPIN_BED=DIR cargo test --test cluster …     in the bed that `tests/cluster/up DIR` has started
+//! DATAPIN_BED=DIR cargo test --test cluster …     in the bed that `tests/cluster/up --hydrator DIR` has started
 //! ```
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 

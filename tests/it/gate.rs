@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod command;
+mod gitlab;
 mod http;
 mod job;
 mod process;

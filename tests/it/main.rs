@@ -1,6 +1,7 @@
 //! Everything that is tested through the library and the real binary, in one program.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
+mod adopt;
 mod agent;
 mod agents;
 mod aws;
@@ -9,14 +10,20 @@ mod bots;
 mod chat;
 mod cli;
 mod cluster;
+mod component;
 mod config;
 mod crash;
 mod demo;
 mod environments;
 mod faults;
 mod gate;
+mod gitlab;
+mod gitlab_server;
+mod graph;
 mod hostile;
+mod image;
 mod kube_server;
+mod mirror;
 mod model;
 mod moto;
 mod notify;
@@ -27,6 +34,7 @@ mod repo;
 mod report;
 mod run;
 mod scenarios;
+mod step;
 mod transport;
 mod values;
 mod world;

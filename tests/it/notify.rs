@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use datapin::config::{Notify, RocketChat, SecretRef};
 use datapin::event::{Finished, StageSummary, Standing, Summary};
-use datapin::notify::{Announcement, Bounds, Notifier, NotifyError, Posted};
+use datapin::notify::{Announcement, Asked, Bounds, Notifier, NotifyError, Posted};
 use datapin::queue::{Cause, CauseKind, Outcome, RunId};
 use secrecy::SecretString;
 

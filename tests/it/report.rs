@@ -11,9 +11,13 @@ use datapin::report::state::ViewState;
 use datapin::report::{Ci, Color, Listener, Look, Output, Terminal, clean};
 use jiff::SignedDuration;
 
-mod pictures;
-mod script;
+mod files;
+mod formats;
+mod html;
+pub mod pictures;
+pub mod script;
 mod tables;
+mod thousands;
 
 use script::Script;
 

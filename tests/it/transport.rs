@@ -1,7 +1,7 @@
 //! Real git servers on loopback: `git http-backend` behind lighttpd, and sshd.
 #![allow(clippy::expect_used)]
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -102,11 +102,11 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
-/// Waits until the condition holds, 20 s at most.
+/// Waits until the condition holds, 60 s at most: a busy machine is no failure.
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what} did not happen within 20 s");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what} did not happen within 60 s");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -131,7 +131,7 @@ impl Server {
             let mut ended = false;
             until("the server's port opens", || {
                 ended = child.try_wait().expect("state").is_some();
-                ended || TcpStream::connect(("127.0.0.1", port)).is_ok()
+                ended || listens(child.id(), port)
             });
             if !ended {
                 return Self { child, port, _state: state };
@@ -139,6 +139,22 @@ impl Server {
         }
         panic!("the server ends at once five times: see {}", state.keep().display());
     }
+}
+
+/// Whether that process listens on a port: that somebody does may be another server, which took it first.
+fn listens(pid: u32, port: u16) -> bool {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
+    let end = format!(":{port:04X}");
+    // local address, remote address, state (0A: listening), …, inode
+    let inodes: Vec<String> = sockets
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|words| words.len() > 9 && words[1].ends_with(&end) && words[3] == "0A")
+        .map(|words| format!("socket:[{}]", words[9]))
+        .collect();
+    let Ok(files) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    let links = files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok());
+    links.into_iter().any(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()))
 }
 
 impl Drop for Server {

@@ -13,6 +13,22 @@ impl Check<'_> {
         self.gate_cycles();
         self.jobs();
         self.windows();
+        self.patience_with_people();
+    }
+
+    /// Nobody waits for ever: a `manual` gate says how long.
+    fn patience_with_people(&mut self) {
+        for name in self.spans.declared("gate") {
+            let address = format!("gate/{name}");
+            if self.spans.kind(&address) == Some("manual") && !self.spans.has(&format!("{address}/timeout")) {
+                let problem = Problem::MissingKey {
+                    key: "timeout".to_owned(),
+                    place: format!("in [gate.{name}]"),
+                    doc: "how long people have to answer, like `8h`".to_owned(),
+                };
+                self.problem(&address, problem);
+            }
+        }
     }
 
     /// Keys of a `kubernetes-job` that exclude each other, or of which one has to be there.

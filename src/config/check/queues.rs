@@ -19,7 +19,8 @@ impl Check<'_> {
 
     fn times(&mut self, queue: &Queue) {
         let place = format!("in [queue.{}]", queue.name);
-        for (key, found) in [("ttl", queue.ttl), ("start_grace", queue.start_grace)] {
+        let idle = queue.step_idle.map(|found| ("step_idle_ttl", found));
+        for (key, found) in [("ttl", queue.ttl), ("start_grace", queue.start_grace)].into_iter().chain(idle) {
             if found < SHORTEST {
                 let problem = Problem::TooShort {
                     key: key.to_owned(),

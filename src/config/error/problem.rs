@@ -191,14 +191,12 @@ impl Problem {
 
     /// Help that does not depend on the case.
     fn fixed_help(&self) -> Option<&'static str> {
+        self.spelling().or_else(|| self.meaning())
+    }
+
+    /// How such a value is written.
+    fn spelling(&self) -> Option<&'static str> {
         Some(match self {
-            Problem::PasswordInUrl { .. } => {
-                "take it out: a git login belongs in `token`, a web login in `headers`, each as { env = \"VARIABLE\" } \
-                 or { file = \"path\" }; replace this one, it may have been seen"
-            }
-            Problem::PlainSecret { .. } => {
-                "say where it is: { env = \"VARIABLE\" } or { file = \"path\" }; replace this one, it may have been seen"
-            }
             Problem::BadName { .. } => {
                 "names become file names of the queue: lower-case letters, digits, `.`, `_` and `-`, \
                  beginning with a letter or digit, at most 63"
@@ -218,6 +216,23 @@ impl Problem {
                 "write `deployment/{service}`, `statefulset/{service}` or `daemonset/{service}`"
             }
             Problem::BadSelector { .. } => "for example `app={service}`",
+            Problem::StrayBrace { .. } | Problem::UnclosedBrace { .. } => {
+                "placeholders are written `{environment}`"
+            }
+            _ => return None,
+        })
+    }
+
+    /// What does not fit, and what would.
+    fn meaning(&self) -> Option<&'static str> {
+        Some(match self {
+            Problem::PasswordInUrl { .. } => {
+                "take it out: a git login belongs in `token`, a web login in `headers`, each as { env = \"VARIABLE\" } \
+                 or { file = \"path\" }; replace this one, it may have been seen"
+            }
+            Problem::PlainSecret { .. } => {
+                "say where it is: { env = \"VARIABLE\" } or { file = \"path\" }; replace this one, it may have been seen"
+            }
             Problem::ProofMissing { .. } => {
                 "say where its pods carry the version: proof = { env = \"DATA_VERSION\" } or { annotation = \"…\" }"
             }
@@ -248,10 +263,22 @@ impl Problem {
             }
             Problem::ParameterTwice { .. } => "use `{environment}` and `{dataset}` in its name",
             Problem::CannotPromote { .. } => "both need a `bucket`, each at a place of its own",
-            Problem::StrayBrace { .. } | Problem::UnclosedBrace { .. } => {
-                "placeholders are written `{environment}`"
-            }
-            Problem::Syntax { .. }
+            Problem::BadName { .. }
+            | Problem::BadDuration { .. }
+            | Problem::NotPositive { .. }
+            | Problem::BadBranch { .. }
+            | Problem::BadUrl { .. }
+            | Problem::BadRemote { .. }
+            | Problem::BadVariable { .. }
+            | Problem::BadFile { .. }
+            | Problem::BadPath { .. }
+            | Problem::BadCondition { .. }
+            | Problem::BadSettable { .. }
+            | Problem::BadResource { .. }
+            | Problem::BadSelector { .. }
+            | Problem::StrayBrace { .. }
+            | Problem::UnclosedBrace { .. }
+            | Problem::Syntax { .. }
             | Problem::TooLarge { .. }
             | Problem::WrongType { .. }
             | Problem::MissingWay { .. }
@@ -264,8 +291,8 @@ impl Problem {
             | Problem::ControlCharacter { .. }
             | Problem::EnvironmentTwice { .. }
             | Problem::GateCycle { .. }
-            | Problem::TooShort { .. } => return None,
-            Problem::UnknownKey { .. }
+            | Problem::TooShort { .. }
+            | Problem::UnknownKey { .. }
             | Problem::UnknownKind { .. }
             | Problem::KindNotBuilt { .. }
             | Problem::KeyNotBuilt { .. }

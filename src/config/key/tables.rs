@@ -172,13 +172,17 @@ static QUEUE: Keys = Keys::of(&[
         Shape::Text(Form::Duration),
         "how long a run may take to start; 2m by default",
     ),
+    Key::optional(
+        "step_idle_ttl",
+        Shape::Text(Form::Duration),
+        "silence after which a run in `step` jobs is dead where GitLab cannot be asked; never by default",
+    ),
     Key::optional("repository", Shape::Text(Form::Remote), "URL of a repository of the queue's own"),
     TOKEN,
     USERNAME,
     SSH,
     KNOWN_HOSTS,
 ])
-.later(&["step_idle_ttl"])
 .choice(LOGIN);
 
 static ROCKETCHAT: Keys = Keys::of(&[
@@ -196,6 +200,20 @@ static ROCKETCHAT: Keys = Keys::of(&[
 static NOTIFY: Keys =
     Keys::of(&[Key::optional("rocketchat", Shape::Table(&ROCKETCHAT), "Rocket.Chat: webhook or API")]);
 
+static GITLAB: Keys = Keys::of(&[
+    Key::optional("url", Shape::Text(Form::HttpUrl), "base URL of the server; that of the CI job by default"),
+    Key::optional(
+        "project",
+        Shape::Text(Form::Any),
+        "path or id of the project; that of the CI job by default",
+    ),
+    Key::optional(
+        "token",
+        Shape::Table(&SECRET),
+        "token for its API; DATAPIN_GITLAB_TOKEN, else CI_JOB_TOKEN by default",
+    ),
+]);
+
 /// The whole file.
 pub(in crate::config) static ROOT: Keys = Keys::of(&[
     Key::optional("repository", Shape::Table(&REPOSITORY), "the environment repository"),
@@ -205,6 +223,7 @@ pub(in crate::config) static ROOT: Keys = Keys::of(&[
     Key::optional("pipeline", Shape::Named(&PIPELINE), "ordered lists of stages"),
     Key::optional("queue", Shape::Named(&QUEUE), "queues; `default` is always there"),
     Key::optional("notify", Shape::Table(&NOTIFY), "who is told about start and finish"),
+    Key::optional("gitlab", Shape::Table(&GITLAB), "how GitLab's API is reached"),
 ]);
 
 /// Placeholders that exist at all.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::clusters::access;
 use crate::config::raw::Fields;
-use crate::config::{Afterwards, GateKind, HeaderValue, JobSource, KubernetesJob, Prometheus};
+use crate::config::{
+    Afterwards, GateKind, GitLabPipeline, HeaderValue, JobSource, KubernetesJob, Prometheus,
+};
 
 const INTERVAL: Duration = Duration::from_secs(15);
 const MAX_MISSING: u32 = 2;
@@ -22,7 +24,14 @@ pub(super) fn kind(fields: &Fields) -> Option<GateKind> {
             headers: fields.headers("headers"),
         }),
         "kubernetes-job" => job(fields).map(GateKind::KubernetesJob),
+        "gitlab-pipeline" => Some(GateKind::GitLabPipeline(GitLabPipeline {
+            project: fields.text("project")?,
+            branch: fields.text("ref")?,
+            variables: fields.variables("variables"),
+            trigger_token: fields.secret("trigger_token"),
+        })),
         "prometheus" => prometheus(fields).map(GateKind::Prometheus),
+        "manual" => Some(GateKind::Manual { who: fields.text("who") }),
         _ => None,
     }
 }

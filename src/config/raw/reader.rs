@@ -13,6 +13,7 @@ use crate::config::key::{Form, Key, ROOT, SECRET, Shape};
 mod header;
 mod list;
 mod table;
+mod variables;
 mod words;
 
 /// Reads `text`, or says why it is no TOML.
@@ -118,6 +119,7 @@ impl Reader<'_> {
             (Shape::Named(keys), Data::Table(table)) => Some(self.named(keys, table, key.name, at)),
             (Shape::Headers, Data::Table(table)) => Some(self.headers(table, at)),
             (Shape::Words, Data::Table(table)) => Some(self.words(table, at)),
+            (Shape::Variables(form), Data::Table(table)) => Some(self.variables(form, table, at)),
             (shape, data) => {
                 self.wrong_type(shape, &data, format!("`{}`", key.name), at);
                 None
@@ -190,6 +192,7 @@ fn expected(shape: Shape) -> String {
         Shape::OneOrTables(_) => "a table or a list of tables".to_owned(),
         Shape::Tables(_) => "a list of tables".to_owned(),
         Shape::Words => "a table of strings".to_owned(),
+        Shape::Variables(_) => "a table of strings".to_owned(),
         Shape::Headers => "a table of strings, { env = \"…\" } or { file = \"…\" }".to_owned(),
     }
 }

@@ -51,6 +51,7 @@ impl Sections {
             What::Entered(_)
             | What::Waiting(_)
             | What::Started(_)
+            | What::Adopted { .. }
             | What::Pinned { .. }
             | What::Promoting { .. }
             | What::Service { .. }

@@ -15,7 +15,7 @@ pub const DATASET: &str = "d";
 pub const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 /// Limits by the observers' clocks; whether they are reached is a choice of the model.
 pub const PATIENCE: Patience =
-    Patience { ttl: Duration::from_secs(300), start_grace: Duration::from_secs(100) };
+    Patience { ttl: Duration::from_secs(300), start_grace: Duration::from_secs(100), step_idle: None };
 
 /// One configuration.
 #[derive(Debug, Clone)]
@@ -192,7 +192,10 @@ fn ticket(
         stages: vec![StageRecord { environments, gates: Vec::new() }],
         attempt: 1,
         notify: Announced::default(),
+        adopts: None,
         cancel: None,
+        fault: None,
+        idle: None,
         times: Times { entered: NOW, started: None, verified: None },
         unknown: Unknown::new(),
     }

@@ -58,6 +58,17 @@ fn starts() {
 }
 
 #[test]
+fn asks_people() {
+    let run = Run::new(Outcome::Verified);
+    let asked = |who, gate| Asked { gate, who, timeout: std::time::Duration::from_secs(8 * 3600), stage: 0 };
+    let ask = |asked| {
+        compose(&Announcement::Asked { run: &run.id, number: 17, summary: &run.finished.summary, asked })
+    };
+    check("asked", &ask(asked(Some("the timetable team"), "go")));
+    check("asked-hostile", &ask(asked(Some("@all *everybody* [x](https://x)"), "go`; rm")));
+}
+
+#[test]
 fn good_ends() {
     let now = &[("int", "2026.11.23-1, verified")];
     check("verified", &compose(&finished(Outcome::Verified, now).finish()));

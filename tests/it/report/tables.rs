@@ -33,6 +33,7 @@ fn line(number: u64, outcome: Outcome) -> HistoryLine {
         finished_by: "runner-1".to_owned(),
         outcome,
         commits: vec!["1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d".parse().unwrap()],
+        adopted: None,
         entered: at("15:00:00"),
         started: (number % 5 != 4).then(|| at("15:01:00")),
         finished: at("15:08:30"),
@@ -53,6 +54,33 @@ fn outcomes() -> Vec<Outcome> {
 
 fn history() -> Vec<HistoryLine> {
     (50..).zip(outcomes()).map(|(number, outcome)| line(number, outcome)).collect()
+}
+
+/// Runs of some months, newest first: a version every other day, some of them taken back.
+pub fn months() -> Vec<HistoryLine> {
+    let begun: Timestamp = "2026-09-01T08:00:00Z".parse().unwrap();
+    let mut lines: Vec<HistoryLine> = (0..36)
+        .map(|day: u64| {
+            let outcome = match day {
+                7 | 19 | 31 => Outcome::RolledBack { cause: cause(CauseKind::Gate, "3 of 214 tests") },
+                20 => outcomes().swap_remove(2),
+                11 => Outcome::Withdrawn { by: "#57".to_owned() },
+                _ => Outcome::Verified,
+            };
+            let entered = begun + jiff::SignedDuration::from_hours(48 * i64::try_from(day).unwrap());
+            let wait = jiff::SignedDuration::from_secs(i64::try_from(day * 37 % 400).unwrap());
+            let work = jiff::SignedDuration::from_secs(i64::try_from(300 + day * 61 % 500).unwrap());
+            HistoryLine {
+                version: format!("2026.{:02}.{:02}-1", 9 + day / 15, 1 + day % 15 * 2),
+                entered,
+                started: Some(entered + wait),
+                finished: entered + wait + work,
+                ..line(100 + day, outcome)
+            }
+        })
+        .collect();
+    lines.reverse();
+    lines
 }
 
 #[test]
@@ -231,7 +259,10 @@ fn ticket(number: u64, environments: &[&str], state: State) -> Ticket {
             .collect(),
         attempt: 1,
         notify: Announced::default(),
+        adopts: None,
         cancel: None,
+        fault: None,
+        idle: None,
         times: Times { entered: at("15:00:00"), started, verified: None },
         unknown: Unknown::default(),
     }

@@ -167,6 +167,7 @@ fn a_full_line_costs_little_more_than_its_first_and_nobody_oversleeps() {
         ttl: minutes(5),
         max_wait: minutes(120),
         start_grace: minutes(2),
+        step_idle: None,
     };
     let pauses: Vec<Duration> =
         (2..=101).map(|position| datapin::run::wait::between_looks(position, &settings)).collect();

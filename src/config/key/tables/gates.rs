@@ -46,6 +46,28 @@ pub(super) static GATE: Keys = Keys::of(&[
             doc: "a Job in a cluster: complete passed, failed failed",
         },
         Kind {
+            name: "gitlab-pipeline",
+            keys: &[
+                Key::required(
+                    "project",
+                    Shape::Text(Form::Any),
+                    "path or id of the project on the same GitLab",
+                ),
+                Key::required("ref", Shape::Text(Form::Branch), "branch or tag whose pipeline is run"),
+                Key::optional(
+                    "variables",
+                    Shape::Variables(Form::Template(RUN)),
+                    "variables beside DATAPIN_*; placeholders are filled in",
+                ),
+                Key::optional(
+                    "trigger_token",
+                    Shape::Table(&SECRET),
+                    "where a trigger token of that project is; GitLab's own token by default",
+                ),
+            ],
+            doc: "a pipeline of another project: success passed, failed failed",
+        },
+        Kind {
             name: "prometheus",
             keys: &[
                 Key::required("server", Shape::Text(Form::HttpUrl), "base address of the Prometheus"),
@@ -76,6 +98,11 @@ pub(super) static GATE: Keys = Keys::of(&[
             ],
             doc: "a query that has to satisfy a condition for some time",
         },
+        Kind {
+            name: "manual",
+            keys: &[Key::optional("who", Shape::Text(Form::Any), "who is asked, in words for people")],
+            doc: "a person's word: `datapin approve`, or a click on the manual job of the graph",
+        },
     ],
-    &["gitlab-pipeline", "manual"],
+    &[],
 );

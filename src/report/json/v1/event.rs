@@ -31,6 +31,13 @@ enum What<'a> {
         who: &'a str,
         direction: &'static str,
     },
+    Adopted {
+        environments: &'a [String],
+        commit: &'a str,
+        author: &'a str,
+        subject: &'a str,
+        taken: &'static str,
+    },
     Checked,
     Rendered(Rendered<'a>),
     Promoting {
@@ -142,6 +149,16 @@ impl<'a> From<&'a inner::What> for What<'a> {
             inner::What::TakingOver { left, number, who, direction } => {
                 What::TakingOver { left: &left.0, number: *number, who, direction: towards(*direction) }
             }
+            inner::What::Adopted { environments, commit, author, subject, taken } => What::Adopted {
+                environments,
+                commit: commit.as_str(),
+                author,
+                subject,
+                taken: match taken {
+                    inner::Taken::Deployment => "deployment",
+                    inner::Taken::Rollback => "rollback",
+                },
+            },
             inner::What::Checked => What::Checked,
             inner::What::Rendered(change) => What::Rendered(change.into()),
             inner::What::Promoting { environment, objects, of_objects, bytes, of_bytes, left } => {

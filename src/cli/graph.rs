@@ -1,0 +1,49 @@
+//! `datapin step graph`: the GitLab child pipeline of a pipeline. Reads the configuration alone, writes nothing.
+
+use super::output::emit;
+use super::stage::CommandError;
+use super::{Common, Graph, edge};
+use crate::config::{Config, Pipeline};
+use crate::exit::Exit;
+use crate::graph::{self, Settings};
+
+/// `datapin step graph`. Version and changes are checked here, before GitLab makes a pipeline of them.
+pub fn graph(common: &Common, args: &Graph) -> Result<Exit, CommandError> {
+    let config = edge::configuration(common)?;
+    let pipeline = config.pipeline(&args.pipeline)?;
+    let settings = Settings {
+        image: args.image.clone(),
+        tags: args.tags.iter().filter(|tag| !tag.is_empty()).cloned().collect(),
+        include: args.include.clone(),
+        variables: variables(common, &config, pipeline, args)?,
+    };
+    emit(&graph::graph(&config, pipeline).yaml(&config.source, &settings)?);
+    Ok(Exit::Ok)
+}
+
+/// What the jobs are told: what this command was told.
+fn variables(
+    common: &Common,
+    config: &Config,
+    pipeline: &Pipeline,
+    args: &Graph,
+) -> Result<Vec<(String, String)>, CommandError> {
+    let set: Vec<&str> = args.set.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
+    for text in &set {
+        config.parse_set(&pipeline.dataset, text)?;
+    }
+    if let Some(version) = &args.version {
+        config.check_version(&pipeline.dataset, version).map_err(CommandError::Usage)?;
+    }
+    let file = common.config.as_ref().map(|path| path.display().to_string());
+    let said = [
+        ("DATAPIN_PIPELINE", Some(args.pipeline.clone())),
+        ("DATAPIN_VERSION", args.version.clone()),
+        ("DATAPIN_SET", (!set.is_empty()).then(|| set.join(";"))),
+        ("DATAPIN_CONFIG", file),
+        ("DATAPIN_REPOSITORY", common.repository.clone()),
+        ("DATAPIN_ACTOR", common.actor.clone()),
+    ];
+    let given = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Ok(given.collect())
+}

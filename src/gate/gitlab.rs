@@ -1,0 +1,221 @@
+//! Gate `gitlab-pipeline`: a pipeline of another project is started, followed, and cancelled with the run.
+
+mod outcome;
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{Again, Attempt, Facts, Report, command};
+use crate::config::{self, SecretError, SecretRef};
+use crate::gitlab::{GitLab, GitLabError, Pipeline, Status, Trigger};
+use crate::process;
+use crate::queue::Verdict;
+
+/// First time between two looks.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// Longest time between two looks, as a multiple of the first.
+const LONGEST: u32 = 8;
+/// How long cancelling a pipeline may take.
+const CANCEL: Duration = Duration::from_secs(20);
+/// The variable by which a pipeline of this attempt is found again.
+const KEY: &str = "DATAPIN_GATE_START";
+
+#[derive(Debug, Clone)]
+pub(super) struct PipelineGate {
+    settings: config::GitLabPipeline,
+    trigger: Option<SecretString>,
+    /// Seen from the other project; `None` until it is known.
+    gitlab: Option<GitLab>,
+    pub(super) interval: Duration,
+}
+
+/// Why an attempt ended without a verdict.
+enum End {
+    /// GitLab refuses, or does not answer.
+    Error(GitLabError),
+    /// Nobody knows whether a pipeline was started.
+    Unsure(String),
+}
+
+impl PipelineGate {
+    pub(super) fn new(
+        settings: &config::GitLabPipeline,
+        lookup: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, SecretError> {
+        let trigger = settings.trigger_token.as_ref().map(|place| secret(place, lookup)).transpose()?;
+        Ok(Self { settings: settings.clone(), trigger, gitlab: None, interval: INTERVAL })
+    }
+
+    pub(super) fn reach(&mut self, gitlab: &GitLab) {
+        self.gitlab = Some(gitlab.of_project(&self.settings.project));
+    }
+
+    pub(super) async fn run(&self, gate: &str, facts: &Facts, attempt: u32, timeout: Duration) -> Attempt {
+        let Some(gitlab) = &self.gitlab else {
+            let words = "no GitLab is known; set `gitlab.url`";
+            return Attempt { report: Report::without_output(Verdict::Errored, words), again: Again::InVain };
+        };
+        let end = Instant::now() + timeout;
+        let key = ulid::Ulid::generate().to_string();
+        let variables = self.variables(gate, facts, attempt, &key);
+        let started = match timeout_at(end, self.start(gitlab, &variables, &key)).await {
+            Ok(Ok(started)) => started,
+            Ok(Err(End::Error(error))) => return outcome::failed(&error),
+            Ok(Err(End::Unsure(words))) => {
+                return Attempt::ended(Report::without_output(Verdict::Errored, words));
+            }
+            Err(_) => {
+                let words =
+                    format!("no pipeline of {} was started within {timeout:?}", self.settings.project);
+                return Attempt::ended(Report::without_output(Verdict::TimedOut, words));
+            }
+        };
+        let mut running = Running { gitlab: gitlab.clone(), pipeline: started, seen: None, over: false };
+        let followed = timeout_at(end, self.follow(&mut running)).await;
+        let ended = match followed {
+            Ok(ended) => ended,
+            Err(_) => Err(None),
+        };
+        match ended {
+            Ok(status) => {
+                running.over = true;
+                outcome::of(&running.gitlab, &running.pipeline, &status).await
+            }
+            Err(Some(error)) => outcome::failed(&error),
+            Err(None) => {
+                let attempt = outcome::timed_out(&running, timeout).await;
+                running.cancel().await;
+                attempt
+            }
+        }
+    }
+
+    /// Whether the project is there and its pipelines may be read: without that nothing could be followed.
+    pub(super) async fn probe(&self) -> Result<(), String> {
+        let Some(gitlab) = &self.gitlab else { return Ok(()) };
+        let newest = gitlab.pipelines().newest(&self.settings.branch).await;
+        newest.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    fn variables(&self, gate: &str, facts: &Facts, attempt: u32, key: &str) -> Vec<(String, String)> {
+        let environment = facts.environment();
+        let known = [
+            ("dataset", facts.dataset.as_str()),
+            ("environment", environment.as_str()),
+            ("version", facts.version.as_str()),
+        ];
+        let mut all = command::variables(gate, facts, attempt);
+        all.push((KEY.to_owned(), key.to_owned()));
+        let own = self.settings.variables.iter();
+        all.extend(own.map(|(name, value)| (name.clone(), process::fill(value, &known))));
+        all
+    }
+
+    /// Starts a pipeline, once. What may not be read is not started: it could not be followed.
+    async fn start(
+        &self,
+        gitlab: &GitLab,
+        variables: &[(String, String)],
+        key: &str,
+    ) -> Result<Pipeline, End> {
+        let pipelines = gitlab.pipelines();
+        let branch = &self.settings.branch;
+        pipelines.newest(branch).await.map_err(End::Error)?;
+        let started = match &self.trigger {
+            Some(token) => pipelines.trigger(branch, &Trigger::Token(token.clone()), variables).await,
+            None if gitlab.has_job_token() => pipelines.trigger(branch, &Trigger::Job, variables).await,
+            None => pipelines.create(branch, variables).await,
+        };
+        match started {
+            Ok(pipeline) => Ok(pipeline),
+            Err(error @ GitLabError::Unreachable { .. }) => match self.find(gitlab, key).await {
+                Ok(Some(pipeline)) => Ok(pipeline),
+                Ok(None) => Err(End::Error(error)),
+                Err(lost) => {
+                    Err(End::Unsure(format!("{error}; whether a pipeline was started can't be told: {lost}")))
+                }
+            },
+            Err(error) => Err(End::Error(error)),
+        }
+    }
+
+    /// The pipeline that carries the key.
+    async fn find(&self, gitlab: &GitLab, key: &str) -> Result<Option<Pipeline>, GitLabError> {
+        let pipelines = gitlab.pipelines();
+        for pipeline in pipelines.newest(&self.settings.branch).await?.into_iter().take(10) {
+            let variables = pipelines.variables(pipeline.id).await?;
+            if variables.iter().any(|(name, value)| name == KEY && value == key) {
+                return Ok(Some(pipeline));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks until the pipeline is over. A server that is away for a while is waited for: another pipeline
+    /// beside this one would help nobody.
+    async fn follow(&self, running: &mut Running) -> Result<Status, Option<GitLabError>> {
+        let mut pause = self.interval;
+        loop {
+            match running.gitlab.pipelines().get(running.pipeline.id).await {
+                Ok(pipeline) => {
+                    running.pipeline = pipeline;
+                    running.seen = None;
+                }
+                Err(error) if error.may_pass() => running.seen = Some(error),
+                Err(error) => return Err(Some(error)),
+            }
+            if running.seen.is_none() && running.pipeline.status.finished().is_some() {
+                return Ok(running.pipeline.status.clone());
+            }
+            sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
+            pause = pause.mul_f64(1.5).min(self.interval * LONGEST);
+        }
+    }
+}
+
+/// A pipeline that was started here.
+struct Running {
+    gitlab: GitLab,
+    pipeline: Pipeline,
+    /// Why the last look brought nothing.
+    seen: Option<GitLabError>,
+    over: bool,
+}
+
+impl Running {
+    async fn cancel(&mut self) {
+        self.over = true;
+        let pipelines = self.gitlab.pipelines();
+        if let Ok(Err(error)) = tokio::time::timeout(CANCEL, pipelines.cancel(self.pipeline.id)).await {
+            tracing::warn!(%error, "a pipeline of a gate goes on");
+        }
+    }
+}
+
+impl Drop for Running {
+    /// A gate that is stopped stops its pipeline.
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (gitlab, id) = (self.gitlab.clone(), self.pipeline.id);
+            runtime.spawn(async move {
+                if let Err(error) = gitlab.pipelines().cancel(id).await {
+                    tracing::warn!(%error, "a pipeline of a gate goes on");
+                }
+            });
+        }
+    }
+}
+
+fn secret(place: &SecretRef, lookup: &impl Fn(&str) -> Option<String>) -> Result<SecretString, SecretError> {
+    match place {
+        SecretRef::Env(name) => {
+            lookup(name).map(SecretString::from).ok_or_else(|| SecretError::NotSet(name.clone()))
+        }
+        SecretRef::File(_) => place.read(),
+    }
+}

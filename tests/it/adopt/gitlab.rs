@@ -1,0 +1,178 @@
+//! The whole way in GitLab: proposed, checked, merged, adopted, told.
+
+use super::*;
+use crate::gitlab_server::{GitLabServer, MergeMethod, Role};
+use crate::world::Bot;
+
+/// A merge request as the server has it.
+struct Seen {
+    state: String,
+    title: String,
+    labels: Vec<String>,
+    assignees: usize,
+    source_branch: String,
+    target_branch: String,
+    notes: Vec<String>,
+}
+
+struct Place {
+    world: World,
+    server: GitLabServer,
+    project: u64,
+    token: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        let world = int_on(&[OLD]);
+        let server = GitLabServer::start();
+        let project = server.project_of("data/environments", &world.bare());
+        let token = server.token("datapin-bot", Role::Maintainer, &["api"]);
+        Self { world, server, project, token }
+    }
+
+    fn bot(&self, args: &[&str]) -> Bot {
+        self.world
+            .datapin(args)
+            .env("CI_SERVER_URL", &self.server.url())
+            .env("CI_PROJECT_ID", &self.project.to_string())
+            .env("DATAPIN_GITLAB_TOKEN", &self.token)
+    }
+
+    fn request(&self, iid: u64) -> Seen {
+        let mut state = self.server.state();
+        let request = state.project(self.project).request(iid).unwrap();
+        Seen {
+            state: request.state.clone(),
+            title: request.title.clone(),
+            labels: request.labels.clone(),
+            assignees: request.assignees.len(),
+            source_branch: request.source_branch.clone(),
+            target_branch: request.target_branch.clone(),
+            notes: request.notes.iter().map(|note| note.body.clone()).collect(),
+        }
+    }
+
+    fn requests(&self) -> usize {
+        self.server.state().project(self.project).merge_requests.len()
+    }
+
+    /// Merged by a person; the tip of main before and after.
+    fn merge(&self, iid: u64) -> (String, String) {
+        let before = self.world.tip("main");
+        self.server.state().merge_by_person(self.project, iid);
+        (before, self.world.tip("main"))
+    }
+
+    fn adopt(&self, (before, commit): &(String, String)) -> Done {
+        self.bot(&["adopt", commit, "--before", before]).run()
+    }
+
+    fn check(&self, iid: u64) -> Done {
+        let request = self.request(iid);
+        let base = git(&self.world.bare(), &["merge-base", "main", &request.source_branch]);
+        self.bot(&["check"])
+            .env("CI_MERGE_REQUEST_IID", &iid.to_string())
+            .env("CI_MERGE_REQUEST_DIFF_BASE_SHA", &base)
+            .env("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", &request.target_branch)
+            .env("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", &request.source_branch)
+            .run()
+    }
+}
+
+#[test]
+fn proposed_checked_merged_adopted_and_told() {
+    for method in [MergeMethod::MergeCommit, MergeMethod::Squash, MergeMethod::FastForward] {
+        let place = Place::new();
+        place.server.state().project(place.project).method = method;
+        place.server.state().user_id("petra");
+        let args = ["propose", "int", NEW, "--label", "data", "--assignee", "petra"];
+        place.bot(&args).run().code(0).says("opened !");
+        let request = place.request(1);
+        assert_eq!(
+            (&request.title[..], &request.labels[..]),
+            ("data(int): timetable 2026.11.23-1", &["data".to_owned()][..])
+        );
+        assert_eq!(request.assignees, 1);
+        place.check(1).code(0).says("the note on !1 says so");
+        let merged = place.merge(1);
+        place.adopt(&merged).code(0);
+        assert_eq!(place.world.verified_on("int").as_deref(), Some(NEW), "{method:?}");
+        let notes = place.request(1).notes;
+        assert_eq!(notes.len(), 2, "{notes:#?}");
+        assert!(notes[1].contains("datapin: verified"), "{notes:#?}");
+    }
+}
+
+#[test]
+fn proposed_again_is_the_same_merge_request() {
+    let place = Place::new();
+    place.bot(&["propose", "int", NEW]).run().code(0).says("opened !1");
+    let tip = place.world.tip("datapin/propose/int-timetable");
+    place.bot(&["propose", "int", NEW]).by("bob").run().code(0).says("updated !1");
+    assert_eq!(place.world.tip("datapin/propose/int-timetable"), tip, "the same commit");
+    place.bot(&["propose", "int", LATER]).run().code(0).says("updated !1");
+    assert_eq!((place.requests(), place.request(1).title), (1, format!("data(int): timetable {LATER}")));
+    // main went on: the branch begins there again
+    place.world.push_as_person(&[("README.md", "#", "##")], "docs");
+    place.bot(&["propose", "int", LATER]).run().code(0).says("updated !1");
+    let main = place.world.tip("main");
+    let parent = git(&place.world.bare(), &["rev-parse", "datapin/propose/int-timetable^"]);
+    assert_eq!(parent, main);
+}
+
+#[test]
+fn what_a_person_pushed_to_its_branch_is_not_thrown_away() {
+    let place = Place::new();
+    place.bot(&["propose", "int", NEW]).run().code(0);
+    let edit = [("README.md", "#", "##")];
+    let theirs = place.world.push_as_person_to("datapin/propose/int-timetable", &edit, "mine");
+    place.bot(&["propose", "int", LATER]).run().code(15).says("merge or delete it first");
+    assert_eq!(place.world.tip("datapin/propose/int-timetable"), theirs);
+}
+
+#[test]
+fn auto_merge_lets_gitlab_merge_it() {
+    let place = Place::new();
+    let before = place.world.tip("main");
+    place.bot(&["propose", "int", NEW, "--auto-merge"]).run().code(0);
+    assert_eq!(place.request(1).state, "merged");
+    place.adopt(&(before, place.world.tip("main"))).code(0);
+}
+
+#[test]
+fn a_failed_gate_is_told_to_the_merge_request_which_stays_merged() {
+    let place = Place::new();
+    place.bot(&["propose", "int", NEW]).run().code(0);
+    let merged = place.merge(1);
+    place.world.gate("int-test").fails();
+    place.adopt(&merged).code(11);
+    let request = place.request(1);
+    assert_eq!(request.state, "merged");
+    let note = request.notes.last().unwrap();
+    assert!(note.contains("rolled back") && note.contains("3 connections have no fare"), "{note}");
+    assert!(note.contains(&place.world.tip("main")), "{note}");
+}
+
+#[test]
+fn the_note_of_check_is_updated_in_place() {
+    let place = Place::new();
+    place.bot(&["propose", "int", NEW]).run().code(0);
+    place.check(1).code(0);
+    place.world.datapin(&["queue", "freeze", "int", "--reason", "fair <b> @all"]).run().code(0);
+    place.check(1).code(15);
+    let notes = place.request(1).notes;
+    assert_eq!(notes.len(), 1, "{notes:#?}");
+    assert!(notes[0].contains("not allowed now"), "{}", notes[0]);
+    for piece in notes[0].split('`').step_by(2) {
+        assert!(!piece.contains("@all") && !piece.contains("<b>"), "{}", notes[0]);
+    }
+}
+
+#[test]
+fn a_token_without_its_scope_is_3_and_says_which() {
+    let place = Place::new();
+    let poor = place.server.token("poor", Role::Developer, &["read_api"]);
+    let done = place.bot(&["propose", "int", NEW]).env("DATAPIN_GITLAB_TOKEN", &poor).run();
+    done.code(3).says("`api`");
+}

@@ -1,0 +1,195 @@
+//! `datapin check` in the pipeline of a merge request, without a token: the verdict is the exit code.
+
+use super::*;
+use crate::world::Bot;
+
+/// A person's branch from main; the commit that it began at.
+fn branch(world: &World, name: &str) -> String {
+    let checkout = world.checkout("main");
+    git(&checkout, &["checkout", "--quiet", "-B", name]);
+    git(&checkout, &["rev-parse", "HEAD"])
+}
+
+fn push_branch(world: &World, name: &str) -> String {
+    let checkout = world.dir().join("person");
+    git(&checkout, &["push", "--quiet", "--force", "origin", &format!("HEAD:refs/heads/{name}")]);
+    git(&checkout, &["rev-parse", "HEAD"])
+}
+
+fn checking(world: &World, name: &str, base: &str) -> Bot {
+    world
+        .datapin(&["check"])
+        .env("CI_MERGE_REQUEST_IID", "12")
+        .env("CI_MERGE_REQUEST_DIFF_BASE_SHA", base)
+        .env("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main")
+        .env("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", name)
+        .env("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "7")
+        .env("CI_MERGE_REQUEST_PROJECT_ID", "7")
+}
+
+/// A merge request that bumps an environment.
+fn bumped(world: &World, environment: &str, to: &str) -> Done {
+    let base = branch(world, "bump");
+    commit(world, environment, OLD, to, "bump");
+    push_branch(world, "bump");
+    checking(world, "bump", &base).run()
+}
+
+#[test]
+fn a_bump_that_would_work_is_0_and_says_what_it_would_do() {
+    let world = int_on(&[OLD]);
+    let tips = (world.tip("main"), world.tip("datapin/queue"));
+    let done = bumped(&world, "int", NEW).code(0).says("timetable 2026.11.23-1 through pipeline int");
+    done.says("int/kv values/int/kv.yaml:data.timetable.version: 2026.11.20-2 → 2026.11.23-1")
+        .says("no note");
+    assert_eq!((world.tip("main"), world.tip("datapin/queue")), tips, "it writes nothing");
+}
+
+#[test]
+fn json_says_the_same() {
+    let world = int_on(&[OLD]);
+    let base = branch(&world, "bump");
+    commit(&world, "int", OLD, NEW, "bump");
+    push_branch(&world, "bump");
+    let done = checking(&world, "bump", &base).env("DATAPIN_OUTPUT", "json").run().code(0);
+    let json = done.json();
+    assert_eq!(json["merge_request"]["exit"], 0, "{json:#}");
+    assert_eq!(json["merge_request"]["changes"].as_array().unwrap().len(), 4, "{json:#}");
+}
+
+#[test]
+fn what_changes_no_pin_is_0() {
+    let world = int_on(&[OLD]);
+    let base = branch(&world, "docs");
+    let checkout = world.dir().join("person");
+    std::fs::write(checkout.join("README.md"), "new").unwrap();
+    git(&checkout, &["commit", "--quiet", "--all", "--message", "docs"]);
+    push_branch(&world, "docs");
+    checking(&world, "docs", &base).run().code(0).says("changes no pin");
+}
+
+#[test]
+fn pins_and_other_files_are_2() {
+    let world = int_on(&[OLD]);
+    let base = branch(&world, "bump");
+    let checkout = world.dir().join("person");
+    std::fs::write(checkout.join("README.md"), "new").unwrap();
+    commit(&world, "int", OLD, NEW, "bump");
+    push_branch(&world, "bump");
+    checking(&world, "bump", &base).run().code(2).says("README.md");
+}
+
+#[test]
+fn another_value_in_the_same_file_is_another_change_too() {
+    let world = int_on(&[OLD]);
+    let base = branch(&world, "bump");
+    let path = world.dir().join("person/values/int/mds.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("4.12.0", "4.13.0")).unwrap();
+    commit(&world, "int", OLD, NEW, "bump");
+    push_branch(&world, "bump");
+    checking(&world, "bump", &base).run().code(2).says("values/int/mds.yaml");
+}
+
+#[test]
+fn a_settable_value_goes_with_a_bump() {
+    let world = int_on(&[OLD]);
+    let base = branch(&world, "bump");
+    let path = world.dir().join("person/values/int/mds.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("size: 512", "size: 1024")).unwrap();
+    commit(&world, "int", OLD, NEW, "bump");
+    push_branch(&world, "bump");
+    checking(&world, "bump", &base).run().code(0).says("cache.size: 512 → 1024");
+}
+
+#[test]
+fn two_versions_several_environments_and_no_version_are_2() {
+    let world = int_on(&[OLD]);
+    let base = branch(&world, "two");
+    let path = world.dir().join("person/values/int/kv.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace(OLD, MID)).unwrap();
+    git(&world.dir().join("person"), &["commit", "--quiet", "--all", "--message", "only kv"]);
+    push_branch(&world, "two");
+    checking(&world, "two", &base).run().code(2).says("several").says(MID);
+    let base = branch(&world, "both");
+    commit(&world, "int", OLD, NEW, "int");
+    commit(&world, "abn", OLD, NEW, "abn");
+    push_branch(&world, "both");
+    checking(&world, "both", &base).run().code(2).says("several environments");
+    bumped(&world, "int", "latest").code(2).says("does not match");
+}
+
+#[test]
+fn environments_of_one_stage_go_together() {
+    let world = World::new();
+    let base = branch(&world, "dt");
+    commit(&world, "dt", OLD, NEW, "dt");
+    commit(&world, "total-dt", OLD, NEW, "total-dt");
+    push_branch(&world, "dt");
+    checking(&world, "dt", &base).run().code(0).says("pipeline data-test");
+}
+
+#[test]
+fn frozen_rejected_and_required_are_15() {
+    let world = int_on(&[OLD]);
+    bumped(&world, "abn", NEW).code(15).says("requires");
+    world.datapin(&["queue", "freeze", "int", "--reason", "fair"]).run().code(0);
+    bumped(&world, "int", NEW).code(15).says("fair");
+    world.datapin(&["queue", "thaw", "int"]).run().code(0);
+    world.datapin(&["reject", "timetable", NEW, "--reason", "bad fares"]).run().code(0);
+    bumped(&world, "int", NEW).code(15).says("bad fares");
+}
+
+#[test]
+fn a_plain_revert_is_0_and_called_a_rollback() {
+    let world = int_on(&[OLD, NEW]);
+    let base = branch(&world, "back");
+    git(&world.dir().join("person"), &["revert", "--no-edit", "HEAD"]);
+    push_branch(&world, "back");
+    checking(&world, "back", &base)
+        .run()
+        .code(0)
+        .says("a rollback of int")
+        .says("2026.11.23-1 is rejected there");
+}
+
+#[test]
+fn a_fork_is_15_and_a_broken_pin_2() {
+    let world = int_on(&[OLD]);
+    let base = branch(&world, "bump");
+    commit(&world, "int", OLD, NEW, "bump");
+    push_branch(&world, "bump");
+    let fork = checking(&world, "bump", &base).env("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "8");
+    fork.run().code(15).says("fork");
+    let base = branch(&world, "typo");
+    let path = world.dir().join("person/values/int/kv.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("version:", "versoin:")).unwrap();
+    git(&world.dir().join("person"), &["commit", "--quiet", "--all", "--message", "typo"]);
+    push_branch(&world, "typo");
+    checking(&world, "typo", &base).run().code(2).says("values/int/kv.yaml");
+}
+
+#[test]
+fn what_is_not_there_is_2() {
+    let world = int_on(&[OLD]);
+    let base = world.tip("main");
+    checking(&world, "gone", &base).run().code(2).says("gone");
+    checking(&world, "main", &"a".repeat(40)).run().code(2).says("began at");
+    world.datapin(&["check", "--merge-request", "12"]).run().code(2).says("CI_MERGE_REQUEST_DIFF_BASE_SHA");
+    let odd = "$(touch pwned);`x`";
+    checking(&world, odd, &base).run().code(2);
+    assert!(!world.dir().join("pwned").exists());
+}
+
+#[test]
+fn a_job_that_is_too_short_is_named() {
+    let world = int_on(&[OLD]);
+    let done = world.datapin(&["check"]).env("CI_JOB_TIMEOUT", "60").run().code(0);
+    let done = done.says("pipeline `preprod` may take").says("CI_JOB_TIMEOUT");
+    assert!(done.stdout.contains("killed after 1 min"), "{}", done.stdout);
+    let done = world.datapin(&["check"]).env("CI_JOB_TIMEOUT", "86400").run().code(0);
+    assert!(!done.stdout.contains("warning"), "{}", done.stdout);
+}

@@ -1,0 +1,85 @@
+//! What people see beside commits and environments.
+
+use datapin::gitlab::{CommitStatus, DeploymentStatus, NewDeployment, Push, StatusSet, StatusState};
+
+use super::{BOUNDS, project, with_job_token, with_token};
+use crate::gitlab_server::{Fault, GitLabServer, Role};
+
+fn status(state: StatusState) -> CommitStatus {
+    CommitStatus {
+        sha: "a".repeat(40),
+        state,
+        name: "datapin/int/mds".to_owned(),
+        branch: Some("main".to_owned()),
+        target_url: "https://ci.example/1".to_owned(),
+        description: "ü".repeat(300),
+        pipeline_id: Some(7),
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_is_so_already_is_no_error_and_a_busy_pipeline_is_asked_again() {
+    let server = GitLabServer::start();
+    let (id, gitlab) = project(&server);
+    assert_eq!(gitlab.commit_status(&status(StatusState::Running)).await.unwrap(), StatusSet::Changed);
+    assert_eq!(gitlab.commit_status(&status(StatusState::Running)).await.unwrap(), StatusSet::Already);
+    let busy = serde_json::json!({ "message": "The pipeline is locked by another request" });
+    server.fault("/statuses/", 2, Fault::Answer(409, busy));
+    assert_eq!(gitlab.commit_status(&status(StatusState::Success)).await.unwrap(), StatusSet::Changed);
+    let mut state = server.state();
+    let seen = &state.project(id).statuses;
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].history, ["running", "success"]);
+    assert_eq!(seen[0].pipeline, Some(7));
+    assert_eq!(seen[0].description.chars().count(), 127);
+}
+
+#[tokio::test]
+async fn deployments_are_made_found_and_finished_with_the_token_of_a_job() {
+    let server = GitLabServer::start();
+    let id = server.project("data/environments");
+    let token = server.job_token(id);
+    let gitlab = with_job_token(&server, id, &token);
+    let deployments = gitlab.deployments();
+    let new = NewDeployment {
+        environment: "int".to_owned(),
+        sha: "b".repeat(40),
+        branch: "main".to_owned(),
+        status: DeploymentStatus::Running,
+    };
+    let made = deployments.create(&new).await.unwrap();
+    assert_eq!(deployments.find("int", &new.sha).await.unwrap().unwrap().id, made.id);
+    assert_eq!(deployments.find("prd", &new.sha).await.unwrap(), None);
+    for _ in 0..2 {
+        deployments.update(made.id, DeploymentStatus::Success).await.unwrap();
+    }
+    assert!(deployments.update(made.id, DeploymentStatus::Failed).await.is_err());
+    assert_eq!(server.state().project(id).deployments[0].history, ["running", "success"]);
+}
+
+#[tokio::test]
+async fn a_branch_that_is_protected_against_the_token_names_the_setting() {
+    let server = GitLabServer::start();
+    let (id, gitlab) = project(&server);
+    assert_eq!(gitlab.branch_protection("main").await.unwrap(), Push::Allowed);
+    server.state().project(id).protected.insert("main".to_owned(), vec!["ada".to_owned()]);
+    let Push::Denied { why } = gitlab.branch_protection("main").await.unwrap() else { panic!() };
+    assert!(why.contains("Protected branches"), "{why}");
+    let job = server.job_token(id);
+    let unknown = with_job_token(&server, id, &job).branch_protection("main").await.unwrap();
+    assert!(matches!(&unknown, Push::Unknown { why } if why.contains("CI_JOB_TOKEN cannot")), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn a_token_tells_whose_it_is_and_what_it_may() {
+    let server = GitLabServer::start();
+    let id = server.project("data/environments");
+    let token = server.token("reader", Role::Reporter, &["read_api"]);
+    let gitlab = with_token(&server, id, &token, BOUNDS);
+    assert_eq!(gitlab.user().await.unwrap().username, "reader");
+    assert_eq!(gitlab.token_facts().await.unwrap().unwrap().scopes, ["read_api"]);
+    assert_eq!(gitlab.user_id("reader").await.unwrap(), Some(gitlab.user().await.unwrap().id));
+    assert_eq!(gitlab.user_id("nobody").await.unwrap(), None);
+    let job = server.job_token(id);
+    assert_eq!(with_job_token(&server, id, &job).user().await.unwrap().username, "ada");
+}

@@ -1,0 +1,112 @@
+//! Pipelines and jobs.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Call, bad, not_found, page};
+use crate::gitlab_server::pipelines::{job_json, pipeline_json};
+use crate::gitlab_server::state::{Grant, State};
+use crate::gitlab_server::wire::Answer;
+
+pub fn answer(state: &mut State, method: &str, rest: &str, call: &Call<'_>) -> Answer {
+    let id: u64 = call.parts.first().and_then(|part| part.parse().ok()).unwrap_or(0);
+    match (method, rest) {
+        ("POST", "/trigger/pipeline") => trigger(state, call),
+        ("POST", "/pipeline") => start(state, call, "api", variables_list(call)),
+        ("GET", "/pipelines") => list(state, call),
+        ("GET", "/jobs/{job}") => job(state, call, id),
+        ("GET", "/jobs/{job}/trace") => trace(state, call, id),
+        (method, rest) => one(state, method, rest, call, id),
+    }
+}
+
+fn trigger(state: &mut State, call: &Call<'_>) -> Answer {
+    let token = call.request.text("token").unwrap_or_default();
+    let own = state.project(call.project).trigger_tokens.contains(&token);
+    let source = match state.tokens.get(&token).cloned() {
+        _ if own => "trigger",
+        Some(Grant::Job { project, .. })
+            if project == call.project || state.project(call.project).job_allowlist.contains(&project) =>
+        {
+            "pipeline"
+        }
+        _ => return not_found(),
+    };
+    let variables = match call.request.field("variables") {
+        Some(Value::Object(fields)) => {
+            let fields = fields
+                .iter()
+                .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()));
+            fields.collect()
+        }
+        None => BTreeMap::new(),
+        Some(_) => return bad("variables needs to be a map of key-valued strings"),
+    };
+    start(state, call, source, variables)
+}
+
+fn variables_list(call: &Call<'_>) -> BTreeMap<String, String> {
+    let list = call.request.field("variables").and_then(Value::as_array).cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    list.iter().map(|one| (text(&one["key"]), text(&one["value"]))).collect()
+}
+
+fn start(state: &mut State, call: &Call<'_>, source: &str, variables: BTreeMap<String, String>) -> Answer {
+    let branch = call.request.text("ref").unwrap_or_default();
+    let url = state.url.clone();
+    let Some(sha) = state.project(call.project).commit(&branch).filter(|_| branch != "gone") else {
+        return bad(json!({ "base": ["Reference not found"] }));
+    };
+    let id = state.new_pipeline(call.project, &branch, &sha, source, variables);
+    let project = state.project(call.project);
+    let made = project.pipelines.iter().find(|known| known.id == id).unwrap();
+    Answer::json(201, &pipeline_json(&url, project, made))
+}
+
+fn list(state: &mut State, call: &Call<'_>) -> Answer {
+    let url = state.url.clone();
+    let project = state.project(call.project);
+    let wanted = call.request.query("ref");
+    let all = project.pipelines.iter().rev();
+    let all = all.filter(|known| wanted.is_none_or(|wanted| wanted == known.branch));
+    page(call, all.map(|known| pipeline_json(&url, project, known)).collect())
+}
+
+fn one(state: &mut State, method: &str, rest: &str, call: &Call<'_>, id: u64) -> Answer {
+    let url = state.url.clone();
+    if state.project(call.project).pipelines.iter().all(|known| known.id != id) {
+        return not_found();
+    }
+    if method == "POST" {
+        state.cancel(id);
+    }
+    let project = state.project(call.project);
+    let pipeline = project.pipelines.iter().find(|known| known.id == id).unwrap();
+    let bridges = rest.ends_with("/bridges");
+    if bridges || rest.ends_with("/jobs") {
+        let retried = call.request.query("include_retried") == Some("true");
+        let jobs =
+            pipeline.jobs.iter().rev().filter(|job| job.bridge == bridges && (retried || !job.retried));
+        return page(call, jobs.map(|job| job_json(&url, project, job)).collect());
+    }
+    if rest.ends_with("/variables") {
+        let all = pipeline.variables.iter();
+        let all = all.map(|(key, value)| json!({ "key": key, "value": value, "variable_type": "env_var" }));
+        return Answer::json(200, &Value::Array(all.collect()));
+    }
+    Answer::json(200, &pipeline_json(&url, project, pipeline))
+}
+
+fn job(state: &mut State, call: &Call<'_>, id: u64) -> Answer {
+    let url = state.url.clone();
+    let project = state.project(call.project);
+    let found = project.pipelines.iter().flat_map(|pipeline| &pipeline.jobs).find(|job| job.id == id);
+    found.map_or_else(not_found, |job| Answer::json(200, &job_json(&url, project, job)))
+}
+
+fn trace(state: &mut State, call: &Call<'_>, id: u64) -> Answer {
+    let project = state.project(call.project);
+    let found = project.pipelines.iter().flat_map(|pipeline| &pipeline.jobs).find(|job| job.id == id);
+    found.map_or_else(not_found, |job| Answer::text(200, &job.log))
+}

@@ -1,0 +1,242 @@
+//! The GitLab child pipelines of the sample's pipelines, and what may stand in them.
+
+use std::path::{Path, PathBuf};
+
+use datapin::config::{Config, load};
+use datapin::graph::{Graph, Settings, When, graph};
+use serde_yaml::Value;
+
+use crate::gate::assert_file;
+use crate::world::{NEW, World};
+
+const SAMPLE: &str = include_str!("../../environments/datapin.toml");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn config(text: &str) -> Config {
+    load("datapin.toml", text).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn graph_of(config: &Config, pipeline: &str) -> Graph {
+    graph(config, config.pipeline(pipeline).unwrap())
+}
+
+fn settings(variables: &[(&str, &str)]) -> Settings {
+    Settings {
+        image: Some("registry.example.com/data/datapin:0.1".to_owned()),
+        tags: vec!["deploy".to_owned()],
+        include: Some(".gitlab/datapin.yml".to_owned()),
+        variables: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+    }
+}
+
+fn yaml(config: &Config, pipeline: &str, settings: &Settings) -> String {
+    graph_of(config, pipeline).yaml(&config.source, settings).unwrap()
+}
+
+/// `UPDATE_FIXTURES=1` writes them anew.
+#[test]
+fn the_graphs_of_the_sample() {
+    let config = config(SAMPLE);
+    for name in config.pipelines.keys() {
+        let variables = [("DATAPIN_PIPELINE", name.as_str()), ("DATAPIN_VERSION", NEW)];
+        let text = yaml(&config, name, &settings(&variables));
+        // the blob changes with every comment of the sample
+        let text = text.replace(&config.source.blob, "BLOB");
+        assert_file(&root().join(format!("fixtures/graph/{name}.yml")), &text);
+    }
+}
+
+/// Stage by stage, the jobs and when they run.
+fn columns(graph: &Graph) -> Vec<(String, usize, usize)> {
+    let failing = |jobs: &[datapin::graph::Job]| jobs.iter().filter(|job| job.when == When::Failure).count();
+    graph.stages.iter().map(|stage| (stage.name.clone(), stage.jobs.len(), failing(&stage.jobs))).collect()
+}
+
+fn expected(columns: &[(&str, usize, usize)]) -> Vec<(String, usize, usize)> {
+    columns.iter().map(|(name, all, failing)| ((*name).to_owned(), *all, *failing)).collect()
+}
+
+#[test]
+fn as_the_pictures_have_them() {
+    let config = config(SAMPLE);
+    let int = [
+        (".pre", 1, 0),
+        ("Notify-start", 1, 0),
+        ("Deploy", 4, 0),
+        ("Int-test", 1, 0),
+        ("Rollback", 5, 4),
+        ("Notify-end", 2, 1),
+    ];
+    assert_eq!(columns(&graph_of(&config, "int")), expected(&int));
+    let preprod = [
+        (".pre", 1, 0),
+        ("Notify-start", 1, 0),
+        ("Deploy-abn", 4, 0),
+        ("Abn-test", 1, 0),
+        ("Deploy-lup", 4, 0),
+        ("Lup-test", 1, 0),
+        ("Deploy-prd", 4, 0),
+        ("Rollback", 15, 12),
+        ("Notify-end", 2, 1),
+    ];
+    let graph = graph_of(&config, "preprod");
+    assert_eq!(columns(&graph), expected(&preprod));
+    let back: Vec<&str> =
+        graph.stages[7].jobs.iter().step_by(4).take(3).map(|job| job.name.as_str()).collect();
+    assert_eq!(back, ["rollback-prd-mds", "rollback-lup-mds", "rollback-abn-mds"], "newest first");
+    assert_eq!(graph.stages[5].jobs[0].warns_with, Some(21), "lup's gate may fail");
+    assert_eq!(graph.stages[3].jobs[0].warns_with, None, "abn's may not");
+}
+
+#[test]
+fn job_names_are_unique_and_short_enough() {
+    let config = config(SAMPLE);
+    for name in config.pipelines.keys() {
+        let graph = graph_of(&config, name);
+        let mut names: Vec<&str> =
+            graph.stages.iter().flat_map(|stage| &stage.jobs).map(|job| job.name.as_str()).collect();
+        assert!(names.iter().all(|name| name.len() <= 255), "{names:?}");
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all, "{name}");
+    }
+}
+
+/// Gates that wait for each other, one that a person opens, and one name in two stages.
+const GATES: &str = r#"
+[dataset.d]
+services = ["on", "no"]
+pin = { file = "{environment}/{service}.yaml", path = "v" }
+[environment.a]
+agent = { kind = "command", command = ["true"] }
+sync_timeout = "90s"
+[environment.b]
+agent = { kind = "command", command = ["true"] }
+[gate.yes]
+kind = "command"
+command = ["true"]
+timeout = "20m"
+retries = 1
+[gate.late]
+kind = "command"
+command = ["true"]
+after = ["yes"]
+[gate.person]
+kind = "manual"
+timeout = "8h"
+after = ["late"]
+[gate.beside]
+kind = "command"
+command = ["true"]
+allow_failure = true
+[pipeline.p]
+stages = [{ environment = "a", gates = ["person", "late", "yes", "beside"] }, { environment = "b", gates = ["yes"] }]
+"#;
+
+#[test]
+fn gates_wait_for_those_that_they_are_after() {
+    let config = config(GATES);
+    let graph = graph_of(&config, "p");
+    let names: Vec<&str> = graph.stages.iter().map(|stage| stage.name.as_str()).collect();
+    let all = [
+        ".pre",
+        "Notify-start",
+        "Deploy-a",
+        "Gates-a",
+        "Late",
+        "Person",
+        "Deploy-b",
+        "Yes",
+        "Rollback",
+        "Notify-end",
+    ];
+    assert_eq!(names, all);
+    let first: Vec<&str> = graph.stages[3].jobs.iter().map(|job| job.name.as_str()).collect();
+    assert_eq!(first, ["yes:a", "beside:a"]);
+    assert_eq!(graph.stages[5].jobs[0].when, When::Manual);
+    let document: Value = serde_yaml::from_str(&yaml(&config, "p", &Settings::default())).unwrap();
+    let person = &document["person:a"];
+    assert_eq!((&person["when"], &person["allow_failure"]), (&"manual".into(), &false.into()), "{person:?}");
+    assert_eq!(document["yes:a"]["timeout"], "50 minutes", "two tries of 20 minutes and 10 for the runner");
+    assert_eq!(document["deploy-a-on"]["timeout"], "12 minutes", "90 s are rounded up");
+}
+
+/// What GitLab's YAML would read as something else stays the string that it is, and nothing breaks out of its place.
+#[test]
+fn any_text_stays_as_it_is() {
+    let config = config(SAMPLE);
+    let odd = [
+        "2026-11-23",
+        "12:30",
+        "1e3",
+        "0123",
+        "1_000",
+        "on",
+        "null",
+        "~",
+        "a: b",
+        "# no",
+        "{{ x }}",
+        "$HOME ${X} $$",
+        "a\"b'c\\d",
+        "- x",
+        "!!str x",
+        "&a *b",
+        "%YAML",
+        "ä €",
+        "[[ x ]]",
+        "<b>&amp;</b>",
+        "x\u{2028}y",
+    ];
+    for text in odd {
+        let settings = Settings {
+            image: Some(text.to_owned()),
+            tags: vec![text.to_owned()],
+            include: Some(text.to_owned()),
+            variables: vec![("DATAPIN_SET".to_owned(), text.to_owned())],
+        };
+        let document: Value = serde_yaml::from_str(&yaml(&config, "int", &settings)).unwrap();
+        let text = Value::from(text);
+        let variable = &document["variables"]["DATAPIN_SET"];
+        assert_eq!((&variable["value"], &variable["expand"]), (&text, &false.into()));
+        let (image, tag) = (&document["default"]["image"], &document["default"]["tags"][0]);
+        assert_eq!((image, tag, &document["include"][0]["local"]), (&text, &text, &text));
+        assert_eq!(document.as_mapping().unwrap().len(), 19, "five keys and fourteen jobs");
+    }
+    let text = yaml(&config, "int", &settings(&[("DATAPIN_VERSION", "2026-11-23")]));
+    assert!(text.contains("value: \"2026-11-23\""), "a date is quoted:\n{text}");
+}
+
+#[test]
+fn the_command_tells_the_jobs_what_it_was_told() {
+    let world = World::new();
+    let args = ["step", "graph", "int", NEW, "--set", "mds:cache.size=1024", "--image", "datapin:1"];
+    let done = world.datapin(&args).run().code(0);
+    let document: Value = serde_yaml::from_str(&done.stdout).unwrap();
+    let value = |name: &str| document["variables"][name]["value"].as_str().map(str::to_owned);
+    assert_eq!(value("DATAPIN_PIPELINE").as_deref(), Some("int"));
+    assert_eq!(value("DATAPIN_VERSION").as_deref(), Some(NEW));
+    assert_eq!(value("DATAPIN_SET").as_deref(), Some("mds:cache.size=1024"));
+    assert_eq!(value("DATAPIN_CONFIG").map(PathBuf::from), Some(world.dir().join("datapin.toml")));
+    let told =
+        world.datapin(&["step", "graph"]).env("DATAPIN_PIPELINE", "int").env("DATAPIN_VERSION", NEW).run();
+    assert_eq!(told.code(0).stdout.lines().count(), done.stdout.lines().count() - 4, "no image, no changes");
+}
+
+#[test]
+fn a_wrong_version_makes_no_graph() {
+    let world = World::new();
+    for (args, words) in [
+        (vec!["int", "latest"], "is no version of dataset `timetable`"),
+        (vec!["inf", NEW], "did you mean `int`"),
+        (vec!["int", NEW, "--set", "mds:cache.sise=1"], "is not settable"),
+    ] {
+        let args: Vec<&str> = ["step", "graph"].into_iter().chain(args).collect();
+        let done = world.datapin(&args).run().code(2).says(words);
+        assert_eq!(done.stdout, "");
+    }
+}

@@ -1,0 +1,165 @@
+//! The rules of reports, without git or a clock.
+
+use datapin::queue::*;
+use jiff::Timestamp;
+
+fn ticket(state: &str) -> Ticket {
+    let ticket = serde_json::json!({
+        "schema": 1, "run": "R1", "number": 1, "key": "k", "kind": { "do": "deploy" }, "pipeline": "int",
+        "dataset": "timetable", "version": "2", "actor": "anna", "config": "c", "priority": "normal",
+        "driver": { "epoch": 3, "who": "job 7", "beat": 4 },
+        "lives": { "pipeline": { "host": "gitlab.example.com", "project": "7", "pipeline": "41" } },
+        "state": serde_json::from_str::<serde_json::Value>(state).unwrap(),
+        "stages": [{
+            "environments": [{
+                "name": "int", "repository": "r", "branch": "main", "commit": "a".repeat(40),
+                "services": [{ "name": "mds", "state": "pending" }, { "name": "kv", "state": "pending" }],
+            }],
+            "gates": [{ "name": "test" }, { "name": "go" }],
+        }],
+        "attempt": 2, "times": { "entered": "2026-11-01T00:00:00Z" },
+    });
+    serde_json::from_value(ticket).unwrap()
+}
+
+const SYNC: &str = r#"{ "name": "deploying", "stage": 0, "step": "sync" }"#;
+const GATE: &str = r#"{ "name": "deploying", "stage": 0, "step": "gate" }"#;
+const BACK: &str = r#"{ "name": "rolling-back", "cause": { "kind": "gate", "text": "t" } }"#;
+
+fn queue(ticket: Ticket) -> (Queue, About) {
+    let about = About::of(&ticket);
+    let mut queue = Queue { next: 2, ..Queue::default() };
+    queue.tickets.insert(1, ticket);
+    (queue, about)
+}
+
+fn service(name: &str, state: ServiceState) -> ServiceReport {
+    let fault = (state == ServiceState::Failed)
+        .then(|| Cause { kind: CauseKind::Deployment, text: format!("int/{name}: broken") });
+    ServiceReport {
+        environment: "int".to_owned(),
+        service: name.to_owned(),
+        commit: "a".repeat(40).parse().unwrap(),
+        state,
+        reason: String::new(),
+        fault,
+    }
+}
+
+fn gate(name: &str, verdict: Verdict) -> GateReport {
+    GateReport {
+        stage: 0,
+        gate: name.to_owned(),
+        commits: vec![("int".to_owned(), "a".repeat(40).parse().unwrap())],
+        verdict,
+        summary: "s".to_owned(),
+        url: String::new(),
+        fault: None,
+    }
+}
+
+#[test]
+fn both_lives_are_read_and_written() {
+    let spread = ticket(SYNC);
+    let Lives::Pipeline(life) = &spread.lives else { panic!("{:?}", spread.lives) };
+    assert_eq!((life.pipeline.as_str(), &life.job), ("41", &None));
+    let json = serde_json::to_value(&spread).unwrap();
+    assert_eq!(serde_json::from_value::<Ticket>(json).unwrap(), spread);
+    assert_eq!(serde_json::to_value(Lives::Process).unwrap(), "process", "as tickets before have it");
+}
+
+#[test]
+fn the_state_moves_on_with_the_last_result_of_a_step() {
+    let (mut queue, about) = queue(ticket(SYNC));
+    queue.report_service(&about, &service("kv", ServiceState::Deployed)).unwrap();
+    assert!(queue.tickets[&1].is_at(0, StageStep::Sync));
+    assert_eq!(queue.report_gate(&about, &gate("test", Verdict::Passed)), Err(Refusal::Stale), "too early");
+    queue.report_service(&about, &service("mds", ServiceState::Deployed)).unwrap();
+    assert!(queue.tickets[&1].is_at(0, StageStep::Gate));
+    queue.report_gate(&about, &gate("test", Verdict::Warned)).unwrap();
+    queue.report_gate(&about, &gate("go", Verdict::Passed)).unwrap();
+    assert!(queue.tickets[&1].is_at(1, StageStep::Pin), "{:?}", queue.tickets[&1].state);
+}
+
+#[test]
+fn a_result_is_written_once_and_about_what_was_watched() {
+    let (mut queue, about) = queue(ticket(SYNC));
+    let failed = service("kv", ServiceState::Failed);
+    queue.report_service(&about, &failed).unwrap();
+    assert_eq!(queue.tickets[&1].fault.as_ref().unwrap().text, "int/kv: broken");
+    assert_eq!(queue.report_service(&about, &service("kv", ServiceState::Deployed)), Err(Refusal::Stale));
+    let other =
+        ServiceReport { commit: "b".repeat(40).parse().unwrap(), ..service("mds", ServiceState::Deployed) };
+    assert_eq!(queue.report_service(&about, &other), Err(Refusal::Stale));
+    let before = About { attempt: 1, ..about.clone() };
+    assert_eq!(queue.report_service(&before, &service("mds", ServiceState::Deployed)), Err(Refusal::Stale));
+    assert_eq!(
+        queue.report_service(&about, &service("mds", ServiceState::RolledBack)),
+        Err(Refusal::Stale),
+        "it does not go back"
+    );
+    let gone = About { number: 9, ..about };
+    assert_eq!(queue.report_service(&gone, &failed), Err(Refusal::Gone { number: 9 }));
+}
+
+#[test]
+fn a_run_that_goes_back_takes_reports_of_the_way_back_only() {
+    let mut back = ticket(BACK);
+    back.stages[0].environments[0].revert = Some("c".repeat(40).parse().unwrap());
+    let (mut queue, about) = queue(back);
+    assert_eq!(queue.report_service(&about, &service("mds", ServiceState::Deployed)), Err(Refusal::Stale));
+    let came_back =
+        ServiceReport { commit: "c".repeat(40).parse().unwrap(), ..service("mds", ServiceState::RolledBack) };
+    queue.report_service(&about, &came_back).unwrap();
+    assert_eq!(queue.report_service(&about, &came_back), Err(Refusal::Stale), "once");
+    assert_eq!(queue.report_gate(&about, &gate("test", Verdict::Passed)), Err(Refusal::Stale));
+    let fault = Cause { kind: CauseKind::NotAllowed, text: "x".to_owned() };
+    assert_eq!(queue.report_fault(&about, &fault), Err(Refusal::Stale));
+}
+
+#[test]
+fn the_gravest_cause_decides_and_equal_ones_are_told_together() {
+    let (mut queue, about) = queue(ticket(SYNC));
+    queue.report_service(&about, &service("kv", ServiceState::Failed)).unwrap();
+    queue.report_service(&about, &service("mds", ServiceState::Failed)).unwrap();
+    assert_eq!(queue.tickets[&1].fault.as_ref().unwrap().text, "int/kv: broken; int/mds: broken");
+    let fault = |kind| Cause { kind, text: "x".to_owned() };
+    queue.report_fault(&about, &fault(CauseKind::Superseded)).unwrap();
+    queue.report_fault(&about, &fault(CauseKind::Gate)).unwrap();
+    assert_eq!(queue.tickets[&1].fault.as_ref().unwrap().kind, CauseKind::Superseded);
+}
+
+#[test]
+fn an_approval_is_for_a_gate_that_waits() {
+    let yes = |by: &str| Approval { by: by.to_owned(), reason: "good".to_owned() };
+    let (mut early, about) = queue(ticket(SYNC));
+    assert!(matches!(early.approve(&about, "go", &yes("anna")), Err(Refusal::WrongState { .. })));
+    let (mut queue, about) = queue(ticket(GATE));
+    assert_eq!(queue.approve(&about, "other", &yes("anna")), Err(Refusal::Stale));
+    queue.approve(&about, "go", &yes("anna")).unwrap();
+    queue.approve(&about, "go", &yes("berta")).unwrap();
+    let record = &queue.tickets[&1].stages[0].gates[1];
+    assert_eq!(record.approval, Some(yes("anna")), "the first one stays");
+    let now: Timestamp = "2026-11-02T00:00:00Z".parse().unwrap();
+    queue.first_seen(&about, "go", now).unwrap();
+    queue.first_seen(&about, "go", Timestamp::now()).unwrap();
+    assert_eq!(queue.tickets[&1].stages[0].gates[1].seen, Some(now));
+}
+
+#[test]
+fn whoever_takes_the_run_as_a_whole_beats_for_it() {
+    let (mut queue, _) = queue(ticket(SYNC));
+    let seen = queue.tickets[&1].driver.clone();
+    let spread = Spread {
+        host: "gitlab.example.com".to_owned(),
+        project: "7".to_owned(),
+        pipeline: "41".to_owned(),
+        job: Some("8".to_owned()),
+    };
+    assert_eq!(queue.claim(1, &seen, "job 8", &spread), Ok(4));
+    assert_eq!(queue.tickets[&1].lives, Lives::Pipeline(spread.clone()));
+    assert_eq!(queue.claim(1, &seen, "job 9", &spread), Err(Refusal::Alive { number: 1 }), "one of two");
+    let seen = queue.tickets[&1].driver.clone();
+    queue.take(1, &seen, "reconcile").unwrap();
+    assert_eq!(queue.tickets[&1].lives, Lives::Process);
+}
