@@ -10,6 +10,7 @@ pub mod live;
 pub mod look;
 pub mod merge_request;
 pub mod output;
+pub mod promote;
 pub mod queue;
 pub mod report;
 pub mod runs;
@@ -21,6 +22,7 @@ pub use graph::Graph;
 pub use init::Init;
 pub use look::{Check, History, Status};
 pub use merge_request::{CheckedRequest, Propose};
+pub use promote::Promote;
 pub use queue::{Allow, Queue, Reject};
 pub use report::Report;
 pub use runs::{Approve, Cancel, Deploy, Reconcile, Resume, Rollback};
@@ -128,6 +130,8 @@ pub enum Command {
     Propose(Propose),
     /// Brings an environment back to a verified set.
     Rollback(Rollback),
+    /// Copies a package to the bucket of an environment; deploys nothing.
+    Promote(Promote),
     /// One job of a run that is spread over the jobs of a CI pipeline.
     #[command(subcommand)]
     Step(Step),

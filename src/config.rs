@@ -4,6 +4,7 @@
 //! here hold what the rest of the program needs; the file's own shape is in `config/key.rs`.
 
 mod agent;
+mod aws;
 mod check;
 mod condition;
 mod error;
@@ -22,6 +23,7 @@ mod template;
 mod verify;
 
 pub use agent::*;
+pub use aws::*;
 pub use condition::{BadCondition, Comparison, Condition};
 pub use error::{ConfigError, ConfigErrors, FileFault, Problem};
 pub use gate::*;
@@ -243,6 +245,12 @@ pub struct Environment {
     pub rollback_timeout: Duration,
     /// Name of its queue.
     pub queue: String,
+    /// What its data is for (`preview`, `live`): a bucket has one purpose.
+    pub purpose: Option<String>,
+    /// Where the packages are that it reads.
+    pub bucket: Option<Bucket>,
+    /// Parameter that holds its last verified version.
+    pub ssm: Option<Parameter>,
 }
 
 /// An ordered list of stages.
@@ -267,6 +275,8 @@ pub struct Stage {
     pub environments: Vec<String>,
     /// Gates that begin when all are synced.
     pub gates: Vec<String>,
+    /// What fills the buckets of its environments before they are pinned.
+    pub promote: Option<Promote>,
 }
 
 /// What entering does with runs of the same pipeline and dataset that still wait.

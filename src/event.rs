@@ -61,6 +61,21 @@ pub enum What {
     Checked,
     /// What becomes of the manifests of an environment, and of nothing else.
     Rendered(EnvironmentChange),
+    /// A package is on its way to the bucket of an environment.
+    Promoting {
+        /// Environment.
+        environment: String,
+        /// Objects that were copied.
+        objects: usize,
+        /// Objects that have to be.
+        of_objects: usize,
+        /// Bytes that were copied.
+        bytes: u64,
+        /// Bytes that have to be.
+        of_bytes: u64,
+        /// Seconds that are left, as it went until now.
+        left: Option<u64>,
+    },
     /// A stage begins.
     Stage {
         /// Index, from 0.

@@ -4,9 +4,11 @@
 //! [`event`]s → outcome → [`report`] and [`exit`] code. Only [`run`] writes.
 
 pub mod agent;
+pub mod aws;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod data;
 pub mod demo;
 pub mod event;
 pub mod exit;
@@ -22,4 +24,5 @@ pub mod render;
 pub mod repo;
 pub mod report;
 pub mod run;
+pub mod ssm;
 pub mod values;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use datapin::cli::stage::CommandError;
 use datapin::cli::{
-    Cli, Command, adopt, edge, init, look, merge_request, output, queue, report as reports, runs, step,
+    Cli, Command, adopt, edge, init, look, merge_request, output, promote, queue, report as reports, runs,
+    step,
 };
 use datapin::exit::Exit;
 use datapin::{config, demo, report};
@@ -53,6 +54,7 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
         Command::Adopt(args) => adopt::adopt(common, args).await,
         Command::Propose(args) => merge_request::propose(common, args).await,
         Command::Rollback(args) => runs::rollback(common, args).await,
+        Command::Promote(args) => Box::pin(promote::promote(common, args)).await,
         Command::Step(args) => step::step(common, args).await,
         Command::Cancel(args) => runs::cancel(common, args).await,
         Command::Approve(args) => runs::approve(common, args).await,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, Pipeline};
 use crate::queue::{
-    EnvironmentFile, Identity, Origin, Queue, Role, SetValue, Setting, Standing, VerifiedSet,
+    EnvironmentFile, Identity, Origin, PackageRecord, Queue, Role, SetValue, Setting, Standing, VerifiedSet,
 };
 use crate::render::EnvironmentChange;
 use crate::repo::{CommitId, Repo};
@@ -49,6 +49,8 @@ pub struct Plan {
     pub obstacles: Vec<String>,
     /// What people should know before.
     pub notes: Vec<String>,
+    /// The packages that environments read, where that was looked at: a pure plan knows nothing of it.
+    pub packages: BTreeMap<String, PackageRecord>,
 }
 
 impl Plan {
@@ -162,7 +164,7 @@ pub fn plan(
         stages.push(StagePlan { environments, gates, commits, diffs, rendered: Vec::new() });
     }
     let obstacles = obstacles(pipeline, &request.version, snapshot, &stages);
-    Ok(Plan { stages, obstacles, notes: Vec::new() })
+    Ok(Plan { stages, obstacles, notes: Vec::new(), packages: BTreeMap::new() })
 }
 
 /// The repository that is planned for.

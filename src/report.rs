@@ -37,7 +37,8 @@ pub use line::{Line, Tone};
 pub use plan::{FileDiff, PlanView, Work, plan_json, plan_text};
 pub use queue::page::{page, queue_page};
 pub use queue::{queue_json, queue_text};
-pub use status::{EnvironmentStatus, StatusView, VerifiedOn, status_json, status_text};
+pub use status::{EnvironmentStatus, Recorded, StatusView, VerifiedOn, status_json, status_text};
+pub use words::{copied, size};
 
 use crate::event::Event;
 

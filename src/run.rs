@@ -1,7 +1,8 @@
 //! A run: the only part that writes.
 //!
 //! ```text
-//! waiting → started → checked → for each stage: pinned → synced → gated → looked at once more → verified
+//! waiting → started → checked → for each stage: promoted → pinned → synced → gated → looked at once more → verified
+//!         → recorded
 //!         ↘ any failure before `verified`: rolling back → rolled back | rollback failed
 //! ```
 //!
@@ -26,6 +27,7 @@ pub mod merge_request;
 pub mod message;
 pub mod order;
 pub mod outside;
+pub mod packages;
 pub mod past;
 pub mod people;
 pub mod probe;
@@ -33,6 +35,7 @@ pub mod proof;
 pub mod propose;
 pub mod ready;
 pub mod reconcile;
+pub mod record;
 pub mod resume;
 pub mod step;
 pub mod sync;
@@ -74,9 +77,22 @@ pub async fn deploy(
         let text =
             format!("every environment of `{}` is verified on {version}: nothing to do", pipeline.name);
         context.events.note(&RunId(String::new()), Level::Info, text);
+        let environments: Vec<String> =
+            pipeline.stages.iter().flat_map(|stage| stage.environments.clone()).collect();
+        Box::pin(owed(context, &store, &environments)).await;
         return Ok(Outcome::NothingToDo);
     }
     carry_out(context, &store, settings, order).await
+}
+
+/// Writes what earlier runs owe outside git; nothing fails by it.
+async fn owed(context: &Context, store: &Store, environments: &[String]) {
+    let nobody = RunId(String::new());
+    for (what, done) in record::catch_up(context, store, &nobody, environments).await {
+        if let Err(reason) = done {
+            context.events.note(&nobody, Level::Warning, format!("{what}: {reason}"));
+        }
+    }
 }
 
 /// The plan of a deployment that nothing stands against, and the queue that it would enter.
@@ -241,7 +257,7 @@ async fn attempt(context: &Context, store: &Store, order: &Order) -> Result<u32,
 
 /// Drives a run to its end, and says what became of it if another one did.
 pub async fn drive(context: &Context, settings: &Settings, journal: Journal) -> Result<Outcome, RunError> {
-    let driver = Driver { context: context.clone(), journal: journal.clone() };
+    let driver = Driver { context: context.for_run(&journal.run()), journal: journal.clone() };
     match driver.drive().await {
         Ok(outcome) => Ok(outcome),
         Err(Halt::Lost(Lost::Gone)) => gone(context, settings, journal).await,
@@ -290,7 +306,7 @@ async fn gone(context: &Context, settings: &Settings, journal: Journal) -> Resul
         })
         .await?;
     let journal = Journal::new(&store, put_back, settings.ttl);
-    let driver = Driver { context: context.clone(), journal: journal.clone() };
+    let driver = Driver { context: context.for_run(&journal.run()), journal: journal.clone() };
     driver.drive().await.map_err(|halt| match halt {
         Halt::Lost(Lost::Damaged(reason)) => damaged(&journal, reason),
         halt @ (Halt::Lost(_) | Halt::Stopped(_)) => halt.into(),

@@ -39,6 +39,7 @@ pub fn ticket(repository: &str, version: &str) -> Ticket {
         pins: Vec::new(),
         commit: None,
         revert: None,
+        package: None,
         services: SERVICES.map(service).to_vec(),
         unknown: Unknown::new(),
     };

@@ -10,6 +10,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{Common, Output, ci};
+use crate::aws::Aws;
 use crate::cluster::Clusters;
 use crate::config::{self, Config, ConfigErrors};
 use crate::exit::Exit;
@@ -162,6 +163,7 @@ pub fn context(
         events,
         signals,
         clusters: Clusters::new(Arc::new(variable)),
+        aws: Aws::new(Arc::new(variable)),
         lookup: Arc::new(variable),
         own: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("datapin")),
         spread: ci::spread(),

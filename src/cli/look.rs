@@ -15,13 +15,13 @@ use crate::queue::{HistoryLine, Queue, Role, Seen, SetValue, blocking};
 use crate::render::Helmfile;
 use crate::repo::CommitId;
 use crate::report::{
-    EnvironmentStatus, StatusView, VerifiedOn, history_json, history_text, status_json, status_text,
+    EnvironmentStatus, Recorded, StatusView, VerifiedOn, history_json, history_text, status_json, status_text,
 };
 use crate::run::context::Context;
 use crate::run::limits::too_long;
 use crate::run::outside::OutsideError;
 use crate::run::probe::{Probes, probe};
-use crate::run::{RunError, outside};
+use crate::run::{RunError, outside, record};
 
 /// Shows what every environment is on.
 #[derive(Debug, Args)]
@@ -144,7 +144,8 @@ async fn environment(
     let file = queue.environment(name);
     let current = queue.current(name, dataset);
     let holder = queue.tickets.values().find(|ticket| ticket.state.holds() && ticket.part(name).is_some());
-    let differing: Vec<String> = held
+    let outside = Box::pin(record::outside(context, name, dataset)).await;
+    let mut differing: Vec<String> = held
         .iter()
         .filter_map(|held| {
             let set = current?.value(&held.place)?;
@@ -152,6 +153,8 @@ async fn environment(
                 .then(|| format!("{} holds {}, verified was {}", held.service, held.text, set.text))
         })
         .collect();
+    let verified = current.map(|set| set.version.as_str());
+    differing.extend(outside.as_ref().and_then(|outside| outside.drift(verified)));
     Ok(EnvironmentStatus {
         name: name.to_owned(),
         dataset: dataset.to_owned(),
@@ -165,6 +168,11 @@ async fn environment(
             .filter(|value| value.role == Role::Pin)
             .map(|value| (value.service.clone(), value.text.clone()))
             .collect(),
+        recorded: outside.map(|outside| Recorded {
+            parameter: outside.parameter,
+            trouble: outside.value.as_ref().err().cloned(),
+            value: outside.value.ok().flatten(),
+        }),
         drift: (!differing.is_empty()).then(|| differing.join("; ")),
         frozen: file.and_then(|file| frozen(file, jiff::Timestamp::now())),
         holder: holder.map(|ticket| {

@@ -338,6 +338,12 @@ fn reconciled(common: &Common, mended: &[Mended]) -> String {
 
 /// What was taken back by reconcile is a success of reconcile; what is still open is not.
 fn worst(mended: &[Mended]) -> Exit {
-    let failed = mended.iter().any(|one| matches!(one.outcome, Outcome::RollbackFailed { .. }));
-    if failed { Exit::RollbackFailed } else { Exit::Ok }
+    let any = |is: fn(&Outcome) -> bool| mended.iter().any(|one| is(&one.outcome));
+    if any(|outcome| matches!(outcome, Outcome::RollbackFailed { .. })) {
+        Exit::RollbackFailed
+    } else if any(|outcome| matches!(outcome, Outcome::NotRecorded { .. })) {
+        Exit::NotRecorded
+    } else {
+        Exit::Ok
+    }
 }

@@ -9,6 +9,7 @@ use super::raw::Spans;
 use super::{Config, Pipeline, Verify};
 
 mod agents;
+mod aws;
 mod gates;
 mod pins;
 mod queues;
@@ -27,6 +28,7 @@ pub(super) fn check(config: &Config, spans: &Spans) -> Vec<(Range<usize>, Proble
     check.gates();
     check.pins();
     check.queues();
+    check.aws();
     check.problems
 }
 

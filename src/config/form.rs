@@ -57,6 +57,8 @@ pub(super) fn check(form: Form, text: &str, spot: Spot<'_>) -> Option<Finding> {
         Form::HttpUrl => http(text, spot),
         Form::HttpTemplate => strict(text, URL_PLACEHOLDERS, spot).or_else(|| http(text, spot)),
         Form::Condition => condition(text, spot),
+        Form::BucketUrl => bucket_url(text, spot),
+        Form::ObjectName => object_name(text, spot),
         Form::OneOf(words) => one_of(words, text, spot),
     }
 }
@@ -273,6 +275,41 @@ fn http(text: &str, spot: Spot<'_>) -> Option<Finding> {
     let good = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
         && !text.contains(|c: char| c.is_control() || c.is_whitespace());
     (!good).then(|| (Problem::BadUrl { text: text.to_owned(), place }, None))
+}
+
+/// Rules of bucket names: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+fn bucket_url(text: &str, spot: Spot<'_>) -> Option<Finding> {
+    if let Some(finding) = strict(text, URL_PLACEHOLDERS, spot).or_else(|| control_character(text, spot)) {
+        return Some(finding);
+    }
+    let rest = text.strip_prefix("s3://");
+    let (name, prefix) = rest.map_or(("", ""), |rest| rest.split_once('/').unwrap_or((rest, "")));
+    let stand_in = template::stand_in(name);
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
+    let reason = if rest.is_none() {
+        "it does not begin with `s3://`"
+    } else if name.contains("{version}") {
+        "the version cannot be a part of the bucket's name"
+    } else if stand_in.len() < 3 || stand_in.len() > 63 || !stand_in.chars().all(good) {
+        "its bucket's name is not 3 to 63 lower-case letters, digits, `.` and `-`"
+    } else if !prefix.contains("{version}") {
+        "without `{version}` all versions would be one package"
+    } else if prefix.starts_with('/') || prefix.contains("//") {
+        "it contains an empty part"
+    } else {
+        return None;
+    };
+    let (text, place) = (text.to_owned(), spot.place.to_owned());
+    whole(Problem::BadBucketUrl { text, place, reason: reason.to_owned() })
+}
+
+fn object_name(text: &str, spot: Spot<'_>) -> Option<Finding> {
+    let bad = text.starts_with('/') || text.ends_with('/');
+    let (name, place) = (text.to_owned(), spot.place.to_owned());
+    match bad {
+        true => whole(Problem::BadObject { name, place }),
+        false => control_character(text, spot),
+    }
 }
 
 fn condition(text: &str, spot: Spot<'_>) -> Option<Finding> {

@@ -31,6 +31,8 @@ pub(super) enum Shape {
     Named(&'static Keys),
     /// Header values by header name.
     Headers,
+    /// Strings by a name that the user chooses.
+    Words,
     /// Strings by the name of a variable.
     Variables(Form),
 }
@@ -76,6 +78,10 @@ pub(super) enum Form {
     HttpUrl,
     /// A web address with placeholders.
     HttpTemplate,
+    /// `s3://bucket/prefix/` with placeholders.
+    BucketUrl,
+    /// Name of an object below a prefix.
+    ObjectName,
     /// A comparison with a number.
     Condition,
     /// One of these words.
@@ -171,11 +177,6 @@ pub(super) struct Keys {
 impl Keys {
     const fn of(keys: &'static [Key]) -> Self {
         Self { keys, kinds: &[], later: &[], choice: Choice::Free }
-    }
-
-    const fn later(mut self, later: &'static [&'static str]) -> Self {
-        self.later = later;
-        self
     }
 
     const fn choice(mut self, choice: Choice) -> Self {

@@ -1,6 +1,7 @@
 //! From the file to a [`Config`].
 
 mod agents;
+mod aws;
 mod clusters;
 mod gates;
 
@@ -160,6 +161,9 @@ fn environment(name: &str, fields: &Fields) -> Option<Environment> {
         sync_timeout,
         rollback_timeout: fields.time("rollback_timeout").unwrap_or(sync_timeout),
         queue: fields.text("queue").unwrap_or_else(|| "default".to_owned()),
+        purpose: fields.text("purpose"),
+        bucket: fields.table("bucket").and_then(aws::bucket),
+        ssm: fields.table("ssm").and_then(aws::parameter),
     })
 }
 
@@ -195,6 +199,7 @@ fn stage(fields: &Fields) -> Option<Stage> {
     Some(Stage {
         environments: fields.texts("environment")?,
         gates: fields.texts("gates").unwrap_or_default(),
+        promote: fields.table("promote").and_then(aws::promote),
     })
 }
 

@@ -33,6 +33,7 @@ pub(super) enum Raw {
     Tables(Vec<Fields>),
     Named(BTreeMap<String, Fields>),
     Headers(BTreeMap<String, HeaderValue>),
+    Words(BTreeMap<String, String>),
     Variables(BTreeMap<String, String>),
 }
 
@@ -102,6 +103,13 @@ impl Fields {
     pub(super) fn headers(&self, key: &str) -> BTreeMap<String, HeaderValue> {
         match self.values.get(key) {
             Some(Raw::Headers(headers)) => headers.clone(),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn words(&self, key: &str) -> BTreeMap<String, String> {
+        match self.values.get(key) {
+            Some(Raw::Words(words)) => words.clone(),
             _ => BTreeMap::new(),
         }
     }

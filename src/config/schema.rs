@@ -93,6 +93,7 @@ fn shape(shape: Shape) -> Value {
         Shape::Named(keys) => json!({
             "type": "object", "propertyNames": { "pattern": NAME }, "additionalProperties": table(keys),
         }),
+        Shape::Words => json!({ "type": "object", "additionalProperties": text(Form::Any) }),
         Shape::Variables(form) => json!({
             "type": "object",
             "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
@@ -116,6 +117,8 @@ fn text(form: Form) -> Value {
         Form::Name => json!({ "type": "string", "pattern": NAME }),
         Form::OneOf(words) => json!({ "enum": words }),
         Form::HttpUrl | Form::HttpTemplate => json!({ "type": "string", "pattern": "^https?://[^/]" }),
+        Form::BucketUrl => json!({ "type": "string", "pattern": "^s3://[^/]+/.*\\{version\\}" }),
+        Form::ObjectName => json!({ "type": "string", "pattern": "^[^/]" }),
         Form::Person => json!({ "type": "string", "pattern": "^[^<>]+<[^<>@\\s]+@[^<>\\s]+>\\s*$" }),
         Form::Variable => json!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" }),
         Form::Condition => json!({ "type": "string", "pattern": "^\\s*(<=?|>=?|==|!=)\\s*[-+0-9.]" }),

@@ -123,6 +123,7 @@ type Ending = (Color, Vec<String>, Option<String>);
 fn ending(finished: &Finished) -> Ending {
     let about = &finished.summary;
     match &finished.outcome {
+        Outcome::NotRecorded { .. } => not_recorded(about),
         Outcome::Verified if finished.exit == Exit::NotRecorded.code() => not_recorded(about),
         Outcome::Verified if finished.warnings.is_empty() => verified(about),
         Outcome::Verified => verified_with_warnings(about),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::outside::{PackageRecord, Unrecorded};
 use super::record::{EnvironmentPart, Role};
 use super::ticket::{RunId, Unknown};
 use crate::config::Place;
@@ -56,6 +57,9 @@ pub struct DatasetFile {
     /// Versions that are kept out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Rejected>,
+    /// Why its parameter outside git does not say yet what is verified here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unrecorded: Option<Unrecorded>,
     /// Fields of a newer build.
     #[serde(flatten)]
     pub unknown: Unknown,
@@ -103,6 +107,9 @@ pub struct VerifiedSet {
     /// Whether a rollback passed it by.
     #[serde(default)]
     pub standing: Standing,
+    /// The package that was read, where the environment has a bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<PackageRecord>,
     /// Fields of a newer build.
     #[serde(flatten)]
     pub unknown: Unknown,
@@ -118,6 +125,7 @@ impl VerifiedSet {
             run: run.clone(),
             at,
             standing: Standing::Good,
+            package: None,
             unknown: Unknown::new(),
         }
     }

@@ -13,6 +13,11 @@ use crate::repo::CommitId;
 pub enum Outcome {
     /// Every environment is verified on the version.
     Verified,
+    /// Every environment is on its verified set, but a record outside git could not be written.
+    NotRecorded {
+        /// What could not be written, and why.
+        reason: String,
+    },
     /// They already were; nothing was written.
     NothingToDo,
     /// A rollback brought its environment to a verified set.
@@ -53,6 +58,7 @@ impl Outcome {
     pub fn exit(&self) -> Exit {
         match self {
             Outcome::Verified | Outcome::NothingToDo | Outcome::Restored => Exit::Ok,
+            Outcome::NotRecorded { .. } => Exit::NotRecorded,
             Outcome::RollbackFailed { .. } => Exit::RollbackFailed,
             Outcome::RolledBack { cause: Cause { kind: CauseKind::Unreachable, .. } } => {
                 Exit::DeploymentFailed
@@ -76,6 +82,7 @@ impl Outcome {
     pub fn word(&self) -> &'static str {
         match self {
             Outcome::Verified => "verified",
+            Outcome::NotRecorded { .. } => "verified, not recorded",
             Outcome::NothingToDo => "nothing to do",
             Outcome::Restored => "restored",
             Outcome::RolledBack { .. } => "rolled back",
@@ -96,7 +103,7 @@ impl Outcome {
                 Some(format!("{}; not back: {}", cause.text, failures.join("; ")))
             }
             Outcome::Withdrawn { by } => Some(format!("replaced by {by}")),
-            Outcome::Dropped { reason } => Some(reason.clone()),
+            Outcome::Dropped { reason } | Outcome::NotRecorded { reason } => Some(reason.clone()),
         }
     }
 }

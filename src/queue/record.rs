@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::environment::{Identity, VerifiedSet};
+use super::outside::PackageRecord;
 use super::ticket::Unknown;
 use crate::config::Place;
 use crate::repo::CommitId;
@@ -38,6 +39,9 @@ pub struct EnvironmentPart {
     /// The commit that took it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revert: Option<CommitId>,
+    /// The package that it reads, as it was when the run looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<PackageRecord>,
     /// Services, in the order of the dataset.
     pub services: Vec<ServiceRecord>,
     /// Fields of a newer build.

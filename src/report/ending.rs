@@ -31,6 +31,7 @@ fn headline(finished: &Finished, run: &RunView) -> Line {
     let (glyph, tone) = match finished.outcome {
         Outcome::Verified if !finished.warnings.is_empty() => ("!", Tone::Warn),
         Outcome::Verified | Outcome::NothingToDo | Outcome::Restored => ("✓", Tone::Good),
+        Outcome::NotRecorded { .. } => ("!", Tone::Warn),
         Outcome::RolledBack { .. }
         | Outcome::RollbackFailed { .. }
         | Outcome::Stopped { .. }
@@ -55,6 +56,7 @@ fn causes(outcome: &Outcome) -> Vec<String> {
         | Outcome::Stopped { .. }
         | Outcome::Withdrawn { .. }
         | Outcome::Dropped { .. }
+        | Outcome::NotRecorded { .. }
         | Outcome::Verified
         | Outcome::NothingToDo
         | Outcome::Restored

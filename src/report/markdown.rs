@@ -47,6 +47,7 @@ fn headline(account: &Account) -> String {
 
 fn sign(finished: &Finished) -> &'static str {
     match finished.outcome {
+        Outcome::NotRecorded { .. } => "⚠️",
         Outcome::Verified if !finished.warnings.is_empty() => "⚠️",
         Outcome::Verified | Outcome::NothingToDo | Outcome::Restored => "✅",
         Outcome::RolledBack { .. } | Outcome::Stopped { .. } | Outcome::GaveUp => "❌",

@@ -36,6 +36,7 @@ pub fn is_news(what: &What) -> bool {
         | What::TakingOver { .. }
         | What::Adopted { .. }
         | What::Rendered(_)
+        | What::Promoting { .. }
         | What::Pinned { .. }
         | What::GateEnded { .. }
         | What::RollingBack { .. }
@@ -67,6 +68,10 @@ fn tell(what: &What, run: &RunView, own: bool) -> Vec<Line> {
         }
         What::Checked => vec![Line::plain("checked: nothing stands against it")],
         What::Rendered(change) => vec![Line::plain(change.words())],
+        What::Promoting { environment, objects, of_objects, bytes, of_bytes, left } => {
+            let share = words::copied((*objects, *of_objects), (*bytes, *of_bytes), *left);
+            vec![Line::plain(format!("promoting to {environment}: {share}"))]
+        }
         What::Stage { index, environments } => {
             vec![Line::toned(Tone::Strong, stage_title(run, *index, environments))]
         }

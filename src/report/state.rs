@@ -203,6 +203,7 @@ impl RunView {
             What::TakingOver { .. }
             | What::Adopted { .. }
             | What::Rendered(_)
+            | What::Promoting { .. }
             | What::Reverted { .. }
             | What::Frozen { .. }
             | What::Note { .. } => {}

@@ -28,6 +28,8 @@ pub struct EnvironmentStatus {
     pub version_verified: Option<VerifiedOn>,
     /// Service and the value that its pin has now.
     pub pinned: Vec<(String, String)>,
+    /// What its parameter outside git says; `None` if it has none.
+    pub recorded: Option<Recorded>,
     /// How pins, record and outside stores differ, in plain words.
     pub drift: Option<String>,
     /// Why nothing is deployed there, and who says so.
@@ -38,6 +40,17 @@ pub struct EnvironmentStatus {
     pub rejected: Vec<String>,
     /// The last run that named it.
     pub last: Option<HistoryLine>,
+}
+
+/// What a parameter outside git says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Name of the parameter.
+    pub parameter: String,
+    /// Its value; `None` if it does not exist, or could not be read.
+    pub value: Option<String>,
+    /// Why it could not be read.
+    pub trouble: Option<String>,
 }
 
 /// What an environment was verified with last.
@@ -53,11 +66,35 @@ pub struct VerifiedOn {
 
 /// The status as a table; what is out of the ordinary stands below its environment.
 pub fn status_text(status: &StatusView, color: Color) -> String {
-    let mut table = Table::new(&["ENVIRONMENT", "DATASET", "VERIFIED", "PINNED", "HOLDER", "LAST RUN"]);
+    let mut columns = vec!["ENVIRONMENT", "DATASET", "VERIFIED", "PINNED", "HOLDER", "LAST RUN"];
+    let outside = status.environments.iter().any(|one| one.recorded.is_some());
+    if outside {
+        columns.insert(PARAMETER, "PARAMETER");
+    }
+    let mut table = Table::new(&columns);
     for one in &status.environments {
-        table.row(cells(one), details(one));
+        let mut cells = cells(one);
+        if outside {
+            cells.insert(PARAMETER, recorded(one));
+        }
+        table.row(cells, details(one));
     }
     table.render(color)
+}
+
+/// Where the column of parameters stands: beside what they should say.
+const PARAMETER: usize = 3;
+
+fn recorded(one: &EnvironmentStatus) -> (Tone, String) {
+    let verified = one.version_verified.as_ref().map(|on| &on.version);
+    match &one.recorded {
+        None => (Tone::Dim, String::new()),
+        Some(Recorded { trouble: Some(_), .. }) => (Tone::Warn, "unknown".to_owned()),
+        Some(Recorded { value, .. }) => {
+            let tone = if value.as_ref() == verified { Tone::Good } else { Tone::Warn };
+            (tone, value.clone().unwrap_or_else(|| "none".to_owned()))
+        }
+    }
 }
 
 /// The status for machines: one JSON document.
@@ -117,7 +154,8 @@ pub(super) fn tone(outcome: &Outcome) -> Tone {
     match outcome {
         Outcome::Verified | Outcome::NothingToDo | Outcome::Restored => Tone::Good,
         Outcome::RollbackFailed { .. } => Tone::Bad,
-        Outcome::RolledBack { .. }
+        Outcome::NotRecorded { .. }
+        | Outcome::RolledBack { .. }
         | Outcome::Stopped { .. }
         | Outcome::Withdrawn { .. }
         | Outcome::GaveUp

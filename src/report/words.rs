@@ -21,6 +21,28 @@ pub fn between(from: Timestamp, to: Timestamp) -> String {
     elapsed(u64::try_from(to.as_second() - from.as_second()).unwrap_or(0))
 }
 
+/// `1.5 GiB`; whole bytes below 1 KiB.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    #[allow(clippy::cast_precision_loss, reason = "one decimal is shown")]
+    let mut amount = bytes as f64;
+    let mut unit = "B";
+    for next in UNITS {
+        if amount < 1024.0 {
+            break;
+        }
+        (amount, unit) = (amount / 1024.0, next);
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{amount:.1} {unit}") }
+}
+
+/// `120 of 3000 objects, 1.5 of 20.0 GiB, 2m 10s left`.
+pub fn copied(objects: (usize, usize), bytes: (u64, u64), left: Option<u64>) -> String {
+    let (done, all) = objects;
+    let text = format!("{done} of {all} objects, {} of {}", size(bytes.0), size(bytes.1));
+    left.map_or_else(|| text.clone(), |seconds| format!("{text}, {} left", elapsed(seconds)))
+}
+
 /// An expected wait: `about 4 min`.
 pub fn about(wait: Duration) -> String {
     let minutes = wait.as_secs().div_ceil(60);

@@ -266,7 +266,10 @@ impl Records {
     fn earlier(&self, ground: &Ground, commit: &CommitId) -> Option<Adoption> {
         let line = self.ended.get(commit).filter(|line| line.adopted.as_ref() == Some(commit))?;
         let outcome = match &line.outcome {
-            Outcome::Verified | Outcome::Restored | Outcome::NothingToDo => Outcome::NothingToDo,
+            // What is not recorded is written by any later run: it was adopted all the same.
+            Outcome::Verified | Outcome::NotRecorded { .. } | Outcome::Restored | Outcome::NothingToDo => {
+                Outcome::NothingToDo
+            }
             failed @ Outcome::RollbackFailed { .. } => failed.clone(),
             other => {
                 let why = other.reason().map(|reason| format!(" ({reason})")).unwrap_or_default();

@@ -60,6 +60,7 @@ impl Driver {
         if plan.nothing_to_do() {
             return Err(Trouble::End(Outcome::NothingToDo));
         }
+        Box::pin(self.catch_up(&ticket)).await;
         self.tell_drift(&ticket, &plan);
         self.tell_proof(&ticket, &plan);
         self.journal.note(|ticket| ticket.planned(&plan));
@@ -272,6 +273,7 @@ impl Ticket {
             let planned = plan.stages.iter().flat_map(|stage| &stage.environments);
             let mine = planned.into_iter().find(|planned| planned.identity == part.identity);
             part.goal = mine.and_then(|planned| planned.goal.clone());
+            part.package = plan.packages.get(&part.identity.name).cloned();
         }
     }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::driver::{Driver, Halt};
 use super::fence::Group;
+use super::record::Records;
 use crate::event::{Finished, Level, StageSummary, Standing, Summary, What};
 use crate::notify::Announcement;
 use crate::queue::{EnvironmentPart, Freeze, Outcome, Rejected, Rejection, RunKind, State, Ticket, Verdict};
@@ -13,11 +14,13 @@ use crate::queue::{EnvironmentPart, Freeze, Outcome, Rejected, Rejection, RunKin
 impl Driver {
     /// Ends a run whose commit point is behind it.
     pub(super) async fn close(&self) -> Result<Outcome, Halt> {
-        let outcome = match self.journal.ticket().kind {
-            RunKind::Deploy => Outcome::Verified,
-            RunKind::Rollback { .. } => Outcome::Restored,
+        let records = Box::pin(self.record()).await?;
+        let outcome = match (records.reason(), self.journal.ticket().kind) {
+            (Some(reason), _) => Outcome::NotRecorded { reason },
+            (None, RunKind::Deploy) => Outcome::Verified,
+            (None, RunKind::Rollback { .. }) => Outcome::Restored,
         };
-        self.end(outcome, Vec::new()).await
+        self.end_with(outcome, Vec::new(), &records).await
     }
 
     /// Announces the end, then writes it. The announcement comes first, so that it is made at least once.
@@ -26,15 +29,30 @@ impl Driver {
         outcome: Outcome,
         freezes: Vec<(String, Freeze)>,
     ) -> Result<Outcome, Halt> {
+        self.end_with(outcome, freezes, &Records::default()).await
+    }
+
+    async fn end_with(
+        &self,
+        outcome: Outcome,
+        freezes: Vec<(String, Freeze)>,
+        records: &Records,
+    ) -> Result<Outcome, Halt> {
         self.journal.assure().await?;
         let ticket = self.journal.ticket();
         let frozen: Vec<&str> = freezes.iter().map(|(name, _)| name.as_str()).collect();
         let finished = finished(&ticket, &outcome, &frozen, Timestamp::now());
         self.announce_finish(&ticket, &finished).await;
         self.comment(&ticket, &finished).await;
-        let reached = matches!(outcome, Outcome::Restored | Outcome::RollbackFailed { .. });
+        let reached = matches!(
+            outcome,
+            Outcome::Restored | Outcome::NotRecorded { .. } | Outcome::RollbackFailed { .. }
+        );
         self.journal
-            .finish(&outcome, &freezes, |queue| if reached { reject(queue, &ticket) } else { Ok(()) })
+            .finish(&outcome, &freezes, |queue| {
+                records.keep(queue, &ticket.dataset)?;
+                if reached { reject(queue, &ticket) } else { Ok(()) }
+            })
             .await?;
         self.context.events.tell(&ticket.run, What::Finished(finished));
         Ok(outcome)

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use crate::agent::{Agent, Repository, Surroundings};
+use crate::aws::Aws;
 use crate::cluster::Clusters;
 use crate::config::Config;
 use crate::event::{Event, Level, What};
@@ -52,6 +53,8 @@ pub struct Context {
     pub signals: Signals,
     /// Connections to clusters, shared by everything in this process.
     pub clusters: Clusters,
+    /// Access to AWS, shared by everything in this process.
+    pub aws: Aws,
     /// Environment variables, for agents and gates.
     pub lookup: Lookup,
     /// This program.
@@ -116,6 +119,11 @@ impl Signals {
 }
 
 impl Context {
+    /// The same, with sessions in AWS that name a run.
+    pub fn for_run(&self, run: &RunId) -> Self {
+        Self { aws: self.aws.for_run(&run.0), ..self.clone() }
+    }
+
     /// The repository that plans are made for.
     pub fn plan_target(&self) -> Target<'_> {
         Target { repo: &self.target, identity: &self.identity, default_branch: &self.default_branch }

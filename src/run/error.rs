@@ -85,6 +85,7 @@ impl RunError {
             RunError::Outside(OutsideError::Repo(error) | OutsideError::Render(RenderError::Repo(error))) => {
                 repo_exit(error)
             }
+            RunError::Outside(OutsideError::Data(error)) => data_exit(error),
             RunError::Outside(OutsideError::Render(RenderError::Program { .. })) => Exit::Usage,
             RunError::Outside(OutsideError::Render(RenderError::Scratch { .. })) => Exit::Unreachable,
             RunError::Outside(OutsideError::Store(error))
@@ -96,6 +97,10 @@ impl RunError {
             RunError::Stopped(_) => Exit::Stopped,
         }
     }
+}
+
+fn data_exit(error: &crate::data::DataError) -> Exit {
+    if error.is_of_package() { Exit::NotAllowed } else { Exit::Unreachable }
 }
 
 fn repo_exit(error: &crate::repo::RepoError) -> Exit {

@@ -22,6 +22,7 @@ impl Driver {
         let ticket = self.journal.ticket();
         let environments = names(&ticket.stages[stage]);
         self.context.events.tell(&ticket.run, What::Stage { index: stage, environments });
+        Box::pin(self.provide(stage)).await?;
         for mut group in groups(&ticket, stage) {
             self.go_on()?;
             if ticket.kind == RunKind::Deploy {

@@ -134,13 +134,14 @@ impl Driver {
 
 /// What a step says of a run that is over; nothing is written.
 fn over(context: &Context, task: &Task, line: &HistoryLine) -> Exit {
-    let good = line.outcome.exit() == Exit::Ok;
+    let good = matches!(line.outcome.exit(), Exit::Ok | Exit::NotRecorded);
     let reason = line.outcome.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
     let text = format!("run {} is over: {}{reason}", line.run, line.outcome.word());
     context.events.note(&line.run, if good { Level::Info } else { Level::Warning }, text);
     match task {
         Task::Announce { .. } | Task::Finish { .. } => Exit::Ok,
-        Task::Deploy { .. } | Task::Gate { .. } | Task::Record { .. } if good => Exit::Ok,
+        Task::Record { .. } if good => line.outcome.exit(),
+        Task::Deploy { .. } | Task::Gate { .. } if good => Exit::Ok,
         Task::Deploy { .. } | Task::Gate { .. } | Task::Record { .. } => Exit::StepFailed,
         Task::Rollback { environment, service } => {
             let own = format!("{environment}/{service}: ");

@@ -222,6 +222,7 @@ fn part(identity: Identity, config: &Config, dataset: &str) -> EnvironmentPart {
         pins: Vec::new(),
         commit: None,
         revert: None,
+        package: None,
         services,
         unknown: Unknown::new(),
     }

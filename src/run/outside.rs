@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::context::Context;
-use super::proof;
+use super::packages::{self, Records};
+use super::{proof, record};
 use crate::config::Pipeline;
+use crate::data::DataError;
 use crate::plan::{Plan, PlanError, Request, Snapshot, plan as make};
 use crate::queue::{EnvironmentFile, Store, StoreError, blocking};
 use crate::render::RenderError;
@@ -24,6 +26,9 @@ pub enum OutsideError {
     /// Git.
     #[error(transparent)]
     Repo(#[from] RepoError),
+    /// A bucket cannot be asked.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// Nothing can be rendered.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -37,6 +42,7 @@ impl OutsideError {
             OutsideError::Plan(PlanError::NoBranch { .. }) => false,
             OutsideError::Store(error) => error.is_transient(),
             OutsideError::Repo(error) => error.is_transient(),
+            OutsideError::Data(error) => error.is_transient(),
             OutsideError::Render(error) => error.is_transient(),
         }
     }
@@ -50,13 +56,34 @@ pub async fn plan(
     request: &Request,
 ) -> Result<Plan, OutsideError> {
     let snapshot = snapshot(context, store, pipeline).await?;
-    let (own, pipeline, request) = (context.clone(), pipeline.clone(), request.clone());
+    let (own, asked, wanted) = (context.clone(), pipeline.clone(), request.clone());
     let (plan, snapshot) = blocking(move || -> Result<_, OutsideError> {
-        let plan = make(&own.config, &pipeline, &request, &snapshot, &own.plan_target())?;
+        let plan = make(&own.config, &asked, &wanted, &snapshot, &own.plan_target())?;
         Ok((plan, snapshot))
     })
     .await?;
-    Ok(proof::prove(context, &snapshot.tips, plan).await?)
+    let mut plan = proof::prove(context, &snapshot.tips, plan).await?;
+    // Requests to AWS are deep: on the heap they weigh nothing in the futures around them.
+    Box::pin(aws(context, &snapshot, pipeline, request, &mut plan)).await?;
+    Ok(plan)
+}
+
+/// What buckets and parameters say.
+async fn aws(
+    context: &Context,
+    snapshot: &Snapshot,
+    pipeline: &Pipeline,
+    request: &Request,
+    plan: &mut Plan,
+) -> Result<(), DataError> {
+    let records = Records { queue: &snapshot.queue, elsewhere: &snapshot.elsewhere };
+    let looked = packages::look(context, &records, pipeline, &request.version).await?;
+    plan.obstacles.extend(looked.obstacles);
+    plan.notes.extend(looked.notes);
+    plan.packages = looked.packages;
+    let names: Vec<String> = pipeline.stages.iter().flat_map(|stage| stage.environments.clone()).collect();
+    plan.notes.extend(record::drifts(context, &snapshot.queue, &names, &pipeline.dataset).await);
+    Ok(())
 }
 
 async fn snapshot(context: &Context, store: &Store, pipeline: &Pipeline) -> Result<Snapshot, OutsideError> {
@@ -81,14 +108,15 @@ async fn snapshot(context: &Context, store: &Store, pipeline: &Pipeline) -> Resu
     Ok(Snapshot { tips, queue: seen.queue, elsewhere, at: Timestamp::now() })
 }
 
-/// Required environments may be in other queues.
+/// Required environments, and those that packages come from, may be in other queues.
 async fn elsewhere(
     context: &Context,
     store: &Store,
     pipeline: &Pipeline,
 ) -> Result<BTreeMap<String, EnvironmentFile>, OutsideError> {
     let mut found = BTreeMap::new();
-    for name in &pipeline.requires {
+    let sources = pipeline.stages.iter().filter_map(|stage| Some(&stage.promote.as_ref()?.from));
+    for name in pipeline.requires.iter().chain(sources) {
         let Some(environment) = context.config.environments.get(name) else { continue };
         let other = context.queue_store(&environment.queue);
         if other.same(store) {

@@ -12,8 +12,9 @@ use super::order::Order;
 use super::people::open_gates;
 use super::wait::patience;
 use super::words::Words;
-use super::{RunError, adopt, carry_out, takeover};
+use super::{RunError, adopt, carry_out, record, takeover};
 use crate::config::Queue as Settings;
+use crate::event::Level;
 use crate::gate::GateRunner;
 use crate::queue::{
     About, Cause, CauseKind, ChangeError, DatasetFile, Force, GateReport, Lives, Origin, Outcome, Queue,
@@ -66,6 +67,7 @@ pub async fn reconcile(
     round.manual_gates(&mut done).await?;
     round.thaw_expired().await?;
     round.frozen_environments(&mut done).await?;
+    Box::pin(round.owed(&mut done)).await;
     round.unexplained(&mut done).await?;
     Ok(done)
 }
@@ -285,6 +287,30 @@ impl Round<'_> {
             done.take(format!("environment {name}"), ended.map(Some));
         }
         Ok(())
+    }
+
+    /// Writes the parameters that earlier runs could not.
+    async fn owed(&self, done: &mut Reconciled) {
+        let all = self.context.config.environments.keys();
+        let names: Vec<String> =
+            all.filter(|name| self.only.is_none_or(|only| only == *name)).cloned().collect();
+        let nobody = RunId(String::new());
+        for (what, ended) in record::catch_up(self.context, self.store, &nobody, &names).await {
+            let outcome = match ended {
+                Ok(()) => Outcome::Verified,
+                Err(reason) => Outcome::NotRecorded { reason },
+            };
+            done.mended.push(Mended { what: format!("record of {what}"), outcome });
+        }
+        let Ok(seen) = self.store.read().await else { return };
+        for name in names.iter().filter(|name| seen.queue.environment(name).is_some()) {
+            for dataset in self.context.config.datasets_of(name) {
+                let one = std::slice::from_ref(name);
+                for text in record::drifts(self.context, &seen.queue, one, &dataset).await {
+                    self.context.events.note(&nobody, Level::Warning, text);
+                }
+            }
+        }
     }
 
     /// An environment that somebody is on in the queue is explained soon; one that is frozen is somebody's already.

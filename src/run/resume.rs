@@ -2,9 +2,9 @@
 
 use super::context::Context;
 use super::order::Order;
-use super::{RunError, carry_out, drive, takeover};
+use super::{RunError, carry_out, drive, record, takeover};
 use crate::config::Queue as Settings;
-use crate::queue::{Force, Outcome, Store, Ticket};
+use crate::queue::{Force, Outcome, RunId, Store, Ticket};
 
 /// Finds the ticket that is meant: by run id, its tail, or number; without a name the only one there is.
 pub fn find<'q>(queue: &'q crate::queue::Queue, named: Option<&str>) -> Result<Option<&'q Ticket>, RunError> {
@@ -40,6 +40,16 @@ pub fn find<'q>(queue: &'q crate::queue::Queue, named: Option<&str>) -> Result<O
     }
 }
 
+/// What writing the parameters came to that earlier runs could not write.
+fn recorded(done: Vec<(String, Result<(), String>)>) -> Outcome {
+    let failed: Vec<String> =
+        done.into_iter().filter_map(|(what, done)| Some(format!("{what}: {}", done.err()?))).collect();
+    match failed.is_empty() {
+        true => Outcome::Verified,
+        false => Outcome::NotRecorded { reason: failed.join("; ") },
+    }
+}
+
 /// Continues a run: a waiting one keeps its place, a started one goes on from where its driver left it, and one
 /// that left a frozen environment goes for that environment's goal.
 pub async fn resume(
@@ -68,6 +78,13 @@ pub async fn resume(
         });
         meant.then(|| Order::mending(&file.identity.name, carried))
     });
+    if named.is_none() && frozen.is_none() {
+        let names: Vec<String> = context.config.environments.keys().cloned().collect();
+        let done = Box::pin(record::catch_up(context, store, &RunId(String::new()), &names)).await;
+        if !done.is_empty() {
+            return Ok(recorded(done));
+        }
+    }
     match frozen {
         Some(order) => carry_out(context, store, settings, order).await,
         None => Err(RunError::Usage(match named {

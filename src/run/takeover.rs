@@ -65,7 +65,7 @@ pub async fn finish_for(
         let cause = left(before.as_ref(), &ticket, &seen.who);
         journal.note(|ticket| ticket.state = State::RollingBack { cause });
     }
-    let driver = Driver { context: context.clone(), journal };
+    let driver = Driver { context: context.for_run(&ticket.run), journal };
     Ok(Some(driver.drive().await?))
 }
 

@@ -39,6 +39,7 @@ impl Driver {
             let wait = sync::look_again(&self.context, &self.journal, &awaited, Mode::Deploy);
             judged(&self.unless_cancelled(wait).await?)?;
         }
+        Box::pin(self.packages_unchanged(&ticket)).await?;
         let sets = self.sets(&ticket).await?;
         self.go_on()?;
         match (&ticket.kind, ticket.parts().next()) {
@@ -128,6 +129,7 @@ fn at_tip(
     if !theirs.is_empty() {
         return Ok(AtTip::Theirs { by: sync::who_changed(repo, branch, &tip, commit, &theirs) });
     }
-    let set = VerifiedSet::new(&ticket.version, values, commit.clone(), &ticket.run, Timestamp::now());
+    let set = VerifiedSet::new(&ticket.version, values, commit.clone(), &ticket.run, Timestamp::now())
+        .with_package(part.package.clone());
     Ok(AtTip::Ours(Box::new(set)))
 }

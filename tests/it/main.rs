@@ -4,6 +4,7 @@
 mod adopt;
 mod agent;
 mod agents;
+mod aws;
 mod badinput;
 mod bots;
 mod chat;
@@ -24,6 +25,7 @@ mod image;
 mod kube_server;
 mod mirror;
 mod model;
+mod moto;
 mod notify;
 mod plan;
 mod queue;

@@ -141,6 +141,16 @@ pub enum Problem {
     QueueIsTarget { branch: String, queue: String, environment: String },
     #[error("queues `{queue}` and `{other}` are the same branch `{branch}`")]
     QueueTwice { queue: String, other: String, branch: String },
+    #[error("`{text}` {place} is no place of packages: {reason}")]
+    BadBucketUrl { text: String, place: String, reason: String },
+    #[error("`{name}` {place} is no name of an object")]
+    BadObject { name: String, place: String },
+    #[error("bucket `{bucket}` has two purposes: {one}, {other}")]
+    TwoPurposes { bucket: String, one: String, other: String },
+    #[error("parameter `{parameter}` would hold the version of two: {one} and {other}")]
+    ParameterTwice { parameter: String, one: String, other: String },
+    #[error("nothing can be promoted from `{from}` to `{to}` {place}: {reason}")]
+    CannotPromote { from: String, to: String, place: String, reason: String },
     #[error("`{key}` {place} is {found}, but less than {least} cannot work")]
     TooShort { key: String, place: String, found: String, least: String },
 }
@@ -243,6 +253,13 @@ impl Problem {
             Problem::QueueIsTarget { .. } => "the GitOps agent would deploy the queue: use another branch",
             Problem::QueueTwice { .. } => "two names for one queue: remove one",
             Problem::Exclusive { .. } => "keep one of them",
+            Problem::BadBucketUrl { .. } => "for example `s3://data-preview/{dataset}/{version}/`",
+            Problem::BadObject { .. } => "it stands below `url` and neither begins nor ends with `/`",
+            Problem::TwoPurposes { .. } => {
+                "an environment reads only what its purpose allows: give each purpose a bucket of its own"
+            }
+            Problem::ParameterTwice { .. } => "use `{environment}` and `{dataset}` in its name",
+            Problem::CannotPromote { .. } => "both need a `bucket`, each at a place of its own",
             _ => return None,
         })
     }

@@ -1,10 +1,12 @@
 //! The keys themselves. A new key is added here and read in `config/parse.rs`; the schema follows.
 
 mod agents;
+mod aws;
 mod gates;
 
 use super::{Choice, Form, Key, Keys, Shape, Way};
 use agents::{AGENT, CONTEXT, EKS, KUBECONFIG};
+use aws::{BUCKET, PROMOTE, SSM};
 use gates::GATE;
 
 const SERVICE: &[&str] = &["dataset", "environment", "service"];
@@ -13,7 +15,7 @@ const RUN: &[&str] = &["dataset", "environment", "version"];
 
 /// Placeholders of a pin's file and path.
 pub(in crate::config) const PIN_PLACEHOLDERS: &[&str] = SERVICE;
-/// Placeholders of a web address.
+/// Placeholders of a web address, and of a bucket's.
 pub(in crate::config) const URL_PLACEHOLDERS: &[&str] = RUN;
 
 /// `{ env = … }` or `{ file = … }`.
@@ -127,8 +129,10 @@ static ENVIRONMENT: Keys = Keys::of(&[
         "how long a rollback may take; as sync_timeout by default",
     ),
     Key::optional("queue", Shape::Text(Form::Reference), "name of its queue; `default` by default"),
-])
-.later(&["purpose", "bucket", "ssm"]);
+    Key::optional("purpose", Shape::Text(Form::Name), "what its data is for, such as `preview` or `live`"),
+    Key::optional("bucket", Shape::Table(&BUCKET), "where the packages are that it reads"),
+    Key::optional("ssm", Shape::Table(&SSM), "parameter that holds its last verified version"),
+]);
 
 static STAGE: Keys = Keys::of(&[
     Key::required(
@@ -137,8 +141,8 @@ static STAGE: Keys = Keys::of(&[
         "one environment, or several side by side",
     ),
     Key::optional("gates", Shape::Set(Form::Reference, 0), "gates that begin when all are synced"),
-])
-.later(&["promote"]);
+    Key::optional("promote", Shape::Table(&PROMOTE), "fills its bucket from that of another environment"),
+]);
 
 static PIPELINE: Keys = Keys::of(&[
     Key::optional(

@@ -64,7 +64,7 @@ impl Account {
                     self.environment(name).commit = Some(commit.clone());
                 }
             }
-            What::Waiting(_) | What::TakingOver { .. } | What::Note { .. } => {}
+            What::Waiting(_) | What::TakingOver { .. } | What::Promoting { .. } | What::Note { .. } => {}
         }
     }
 

@@ -124,6 +124,7 @@ fn end(account: &Account) -> Node {
 /// How an outcome looks: a run that did what was asked is good, one that has to be looked at is bad.
 pub(super) fn outcome(finished: &crate::event::Finished) -> Shade {
     match finished.outcome {
+        Outcome::NotRecorded { .. } => Shade::Warn,
         Outcome::Verified if !finished.warnings.is_empty() => Shade::Warn,
         Outcome::Verified | Outcome::NothingToDo | Outcome::Restored => Shade::Good,
         Outcome::RolledBack { .. } | Outcome::RollbackFailed { .. } => Shade::Bad,

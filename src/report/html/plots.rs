@@ -80,7 +80,7 @@ impl Page {
 /// How an outcome counts.
 fn shade(run: &HistoryLine) -> Shade {
     match run.outcome {
-        Outcome::Verified | Outcome::Restored => Shade::Good,
+        Outcome::Verified | Outcome::NotRecorded { .. } | Outcome::Restored => Shade::Good,
         Outcome::RolledBack { .. } => Shade::Warn,
         Outcome::RollbackFailed { .. } => Shade::Bad,
         Outcome::NothingToDo

@@ -160,6 +160,7 @@ impl<'a> From<&'a queue::Outcome> for Ending<'a> {
         use queue::Outcome;
         let (outcome, cause, not_back): (_, _, &[String]) = match from {
             Outcome::Verified => ("verified", None, &[]),
+            Outcome::NotRecorded { .. } => ("not-recorded", None, &[]),
             Outcome::NothingToDo => ("nothing-to-do", None, &[]),
             Outcome::Restored => ("restored", None, &[]),
             Outcome::RolledBack { cause } => ("rolled-back", Some(cause), &[]),

@@ -53,6 +53,7 @@ impl Sections {
             | What::Started(_)
             | What::Adopted { .. }
             | What::Pinned { .. }
+            | What::Promoting { .. }
             | What::Service { .. }
             | What::GateEnded { .. }
             | What::Reverted { .. }

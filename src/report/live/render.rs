@@ -204,7 +204,9 @@ fn is_over(phase: &Phase) -> bool {
         Phase::Entered | Phase::Waiting(_) | Phase::Working | Phase::Verified => false,
         Phase::RollingBack(_) => true,
         Phase::Finished(ended) => match ended.finished.outcome {
-            Outcome::Verified | Outcome::NothingToDo | Outcome::Restored => false,
+            Outcome::Verified | Outcome::NotRecorded { .. } | Outcome::NothingToDo | Outcome::Restored => {
+                false
+            }
             Outcome::RolledBack { .. }
             | Outcome::RollbackFailed { .. }
             | Outcome::Stopped { .. }

@@ -88,18 +88,20 @@ fn pipeline(config: &Config, found: &Found, asked: Option<&str>) -> Pipeline {
 /// A pipeline of one environment, with the gates of every stage that names it. It has no name.
 pub fn alone(config: &Config, environment: &str, dataset: &str) -> Pipeline {
     let mut gates: Vec<String> = Vec::new();
+    let mut promote = None;
     let own = config.pipelines.values().filter(|pipeline| pipeline.dataset == dataset);
     for stage in own.flat_map(|pipeline| &pipeline.stages) {
         if stage.environments.iter().any(|name| name == environment) {
             let new: Vec<String> = stage.gates.iter().filter(|gate| !gates.contains(gate)).cloned().collect();
             gates.extend(new);
+            promote = promote.or_else(|| stage.promote.clone());
         }
     }
     Pipeline {
         name: String::new(),
         dataset: dataset.to_owned(),
         requires: Vec::new(),
-        stages: vec![Stage { environments: vec![environment.to_owned()], gates }],
+        stages: vec![Stage { environments: vec![environment.to_owned()], gates, promote }],
         on_newer: OnNewer::Queue,
     }
 }

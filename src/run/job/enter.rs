@@ -55,7 +55,10 @@ pub async fn enter(
             tell_end(context, &ticket, &outcome);
             Ok(outcome.exit())
         }
-        Place::Mine(journal) => check(Driver { context: context.clone(), journal }, &settings).await,
+        Place::Mine(journal) => {
+            let context = context.for_run(&journal.run());
+            check(Driver { context, journal }, &settings).await
+        }
     }
 }
 

@@ -7,9 +7,9 @@ use crate::agent::wait::Mode;
 use crate::event::Level;
 use crate::exit::Exit;
 use crate::queue::{Cause, CauseKind, ServiceRecord, ServiceReport, ServiceState, StageStep, State, Ticket};
-use crate::run::RunError;
 use crate::run::driver::{Driver, Halt, Trouble};
 use crate::run::step::{Step, after};
+use crate::run::{RunError, record};
 
 impl Job<'_> {
     /// The first job of a stage pushes for all its services; each watches its own and reports it.
@@ -161,14 +161,27 @@ impl Job<'_> {
             }
         };
         match ticket.state {
-            State::Verified => {
-                let text = format!(
-                    "{environment} is verified on {}; nothing is to be recorded outside git",
-                    ticket.version
-                );
-                Ok(self.say(Level::Info, text, Exit::Ok))
-            }
+            State::Verified => Ok(self.record_outside(&ticket, environment).await),
             _ => Ok(self.not_yet(&ticket)),
+        }
+    }
+
+    /// Needs no turn: whoever writes, writes what the record says. What cannot be written here is tried by `finish`.
+    async fn record_outside(&self, ticket: &Ticket, environment: &str) -> Exit {
+        let context = self.context.for_run(&ticket.run);
+        let store = &self.site.store;
+        let written = record::settle(&context, store, &ticket.run, environment, &ticket.dataset);
+        let verified = format!("{environment} is verified on {}", ticket.version);
+        match Box::pin(written).await {
+            Ok(None) => {
+                self.say(Level::Info, format!("{verified}; nothing is to be recorded outside git"), Exit::Ok)
+            }
+            Ok(Some(version)) => {
+                self.say(Level::Info, format!("{verified}; {version} is recorded"), Exit::Ok)
+            }
+            Err(reason) => {
+                self.say(Level::Warning, format!("{verified}, not recorded: {reason}"), Exit::NotRecorded)
+            }
         }
     }
 

@@ -120,7 +120,7 @@ impl Job<'_> {
         match taken {
             Ok(ticket) => {
                 let journal = Journal::new(&self.site.store, ticket, self.site.settings.ttl);
-                Ok(Some(Box::new(Driver { context: self.context.clone(), journal })))
+                Ok(Some(Box::new(Driver { context: self.context.for_run(&seen.run), journal })))
             }
             Err(ChangeError::Refusal(
                 Refusal::Alive { .. } | Refusal::Gone { .. } | Refusal::WrongState { .. },

@@ -188,6 +188,7 @@ pub(super) fn results(ticket: &Ticket, outcome: &Outcome) -> Vec<What> {
         Outcome::RollbackFailed { failures, .. } => failures,
         Outcome::RolledBack { .. } | Outcome::Restored => &[],
         Outcome::Verified
+        | Outcome::NotRecorded { .. }
         | Outcome::NothingToDo
         | Outcome::Stopped { .. }
         | Outcome::Withdrawn { .. }

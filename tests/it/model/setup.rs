@@ -132,6 +132,7 @@ impl Setup {
             pins: Vec::new(),
             commit: None,
             revert: None,
+            package: None,
             services: Vec::new(),
             unknown: Unknown::new(),
         }
@@ -151,6 +152,7 @@ pub fn verified(version: u8, run: &str) -> VerifiedSet {
         run: RunId(run.to_owned()),
         at: NOW,
         standing: Standing::Good,
+        package: None,
         unknown: Unknown::new(),
     }
 }

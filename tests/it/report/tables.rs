@@ -184,6 +184,7 @@ fn a_status_is_a_table_and_json() {
         version_verified: Some(VerifiedOn { version: NEW.to_owned(), commit, at: at("15:08:30") }),
         pinned: pinned(NEW),
         drift: None,
+        recorded: None,
         frozen: None,
         holder: None,
         rejected: vec![],
@@ -219,6 +220,7 @@ fn part(name: &str) -> EnvironmentPart {
         pins: vec![],
         commit: None,
         revert: None,
+        package: None,
         services: vec![],
         unknown: Unknown::default(),
     }
@@ -301,6 +303,7 @@ fn environments() -> Vec<EnvironmentFile> {
         run: RunId("01KAZ".to_owned()),
         at: at("09:00:00"),
         standing: Standing::Good,
+        package: None,
         unknown: Unknown::default(),
     };
     let rejected = Rejected {
@@ -309,7 +312,12 @@ fn environments() -> Vec<EnvironmentFile> {
         reason: "bad".into(),
         at: at("10:00:00"),
     };
-    let dataset = DatasetFile { verified: vec![set], rejected: vec![rejected], unknown: Unknown::default() };
+    let dataset = DatasetFile {
+        verified: vec![set],
+        rejected: vec![rejected],
+        unrecorded: None,
+        unknown: Unknown::default(),
+    };
     let carried = Carried {
         run: RunId("01KAZ41".to_owned()),
         number: 41,

@@ -78,7 +78,10 @@ fn in_order<'a>(runs: &[&'a HistoryLine]) -> Vec<&'a str> {
 
 fn step(runs: &[&HistoryLine], x: impl Fn(&HistoryLine) -> f64, y: impl Fn(&str) -> f64) -> String {
     let mut path = String::new();
-    for run in runs.iter().filter(|run| matches!(run.outcome, Outcome::Verified | Outcome::Restored)) {
+    let reached = |outcome: &Outcome| {
+        matches!(outcome, Outcome::Verified | Outcome::NotRecorded { .. } | Outcome::Restored)
+    };
+    for run in runs.iter().filter(|run| reached(&run.outcome)) {
         let (x, y) = (place(x(run)), place(y(&run.version)));
         // writing to a string never fails
         let _ = match path.is_empty() {

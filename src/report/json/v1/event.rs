@@ -40,6 +40,14 @@ enum What<'a> {
     },
     Checked,
     Rendered(Rendered<'a>),
+    Promoting {
+        environment: &'a str,
+        objects: usize,
+        of_objects: usize,
+        bytes: u64,
+        of_bytes: u64,
+        seconds_left: Option<u64>,
+    },
     Stage {
         index: usize,
         environments: &'a [String],
@@ -153,6 +161,16 @@ impl<'a> From<&'a inner::What> for What<'a> {
             },
             inner::What::Checked => What::Checked,
             inner::What::Rendered(change) => What::Rendered(change.into()),
+            inner::What::Promoting { environment, objects, of_objects, bytes, of_bytes, left } => {
+                What::Promoting {
+                    environment,
+                    objects: *objects,
+                    of_objects: *of_objects,
+                    bytes: *bytes,
+                    of_bytes: *of_bytes,
+                    seconds_left: *left,
+                }
+            }
             inner::What::Stage { index, environments } => What::Stage { index: *index, environments },
             inner::What::Pinned { environments, branch, commit, changes } => {
                 let changes = changes.iter().map(Change::from).collect();

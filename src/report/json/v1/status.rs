@@ -18,6 +18,8 @@ struct Environment<'a> {
     dataset: &'a str,
     verified: Option<Verified<'a>>,
     pinned: Vec<Pinned<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<Parameter<'a>>,
     drift: Option<&'a str>,
     frozen: Option<&'a str>,
     holder: Option<&'a str>,
@@ -30,6 +32,13 @@ struct Verified<'a> {
     version: &'a str,
     commit: &'a str,
     at: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Parameter<'a> {
+    name: &'a str,
+    value: Option<&'a str>,
+    trouble: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,6 +60,11 @@ impl<'a> From<&'a EnvironmentStatus> for Environment<'a> {
             dataset: &from.dataset,
             verified: from.version_verified.as_ref().map(Verified::from),
             pinned: from.pinned.iter().map(|(service, value)| Pinned { service, value }).collect(),
+            parameter: from.recorded.as_ref().map(|one| Parameter {
+                name: &one.parameter,
+                value: one.value.as_deref(),
+                trouble: one.trouble.as_deref(),
+            }),
             drift: from.drift.as_deref(),
             frozen: from.frozen.as_deref(),
             holder: from.holder.as_deref(),
