@@ -6,12 +6,15 @@
 
 mod yaml;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::config::{Config, Gate, GateKind, Pipeline, Requirement, Stage};
 
 /// What a job needs beside the time that its step may take: waiting for a runner's image, git, the queue.
 const MARGIN: Duration = Duration::from_mins(10);
+const ROLLBACK: &str = "Rollback";
+const NOTIFY_END: &str = "Notify-end";
 
 /// The jobs of a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,16 +104,32 @@ pub fn graph(config: &Config, pipeline: &Pipeline) -> Graph {
         Column { name: ".pre".to_owned(), jobs: vec![enter(config, pipeline)] },
         Column { name: "Notify-start".to_owned(), jobs: vec![announce(pipeline)] },
     ];
+    let later = [ROLLBACK.to_owned(), NOTIFY_END.to_owned()];
+    let fixed: Vec<String> =
+        pipeline.stages.iter().map(|stage| deploy_title(pipeline, stage)).chain(later).collect();
     for stage in &pipeline.stages {
         stages.push(deployments(config, pipeline, stage));
         for gates in levels(config, stage) {
-            let name = free(&stages, gates_title(pipeline, stage, &gates));
+            let taken =
+                |name: &String| fixed.contains(name) || stages.iter().any(|stage| stage.name == *name);
+            let name = free(gates_title(pipeline, stage, &gates), taken);
             stages.push(Column { name, jobs: gates.iter().map(|gate| check(stage, gate)).collect() });
         }
     }
-    stages.push(Column { name: "Rollback".to_owned(), jobs: endings(config, pipeline) });
-    stages.push(Column { name: "Notify-end".to_owned(), jobs: finish(config, pipeline) });
+    stages.push(Column { name: ROLLBACK.to_owned(), jobs: endings(config, pipeline) });
+    stages.push(Column { name: NOTIFY_END.to_owned(), jobs: finish(config, pipeline) });
+    tell_apart(&mut stages);
     Graph { pipeline: pipeline.name.clone(), stages }
+}
+
+/// Names of environments and services may have `-` in them, so that two jobs would be called the same: GitLab would
+/// keep one of them.
+fn tell_apart(stages: &mut [Column]) {
+    let mut known = HashSet::new();
+    for job in stages.iter_mut().flat_map(|stage| &mut stage.jobs) {
+        job.name = free(std::mem::take(&mut job.name), |name| known.contains(name));
+        known.insert(job.name.clone());
+    }
 }
 
 fn job(name: String, step: &[&str], timeout: Duration) -> Job {
@@ -134,15 +153,18 @@ fn announce(pipeline: &Pipeline) -> Job {
 
 /// Every service of the stage. The first that runs pushes for all of them.
 fn deployments(config: &Config, pipeline: &Pipeline, stage: &Stage) -> Column {
-    let name = match pipeline.stages.as_slice() {
-        [_] => "Deploy".to_owned(),
-        _ => format!("Deploy-{}", stage.environments.join("+")),
-    };
     let jobs = services(config, pipeline, &stage.environments).map(|(environment, service)| {
         let limit = config.environments.get(environment).map_or(MARGIN, |one| one.sync_timeout);
         job(format!("deploy-{environment}-{service}"), &["deploy", environment, &service], limit)
     });
-    Column { name, jobs: jobs.collect() }
+    Column { name: deploy_title(pipeline, stage), jobs: jobs.collect() }
+}
+
+fn deploy_title(pipeline: &Pipeline, stage: &Stage) -> String {
+    match pipeline.stages.as_slice() {
+        [_] => "Deploy".to_owned(),
+        _ => format!("Deploy-{}", stage.environments.join("+")),
+    }
 }
 
 fn services<'c>(
@@ -185,9 +207,8 @@ fn capital(name: &str) -> String {
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
-/// The title, or the first one like it that no stage has yet.
-fn free(stages: &[Column], title: String) -> String {
-    let taken = |name: &String| stages.iter().any(|stage| stage.name == *name);
+/// The title, or the first one like it that is not taken.
+fn free(title: String, taken: impl Fn(&String) -> bool) -> String {
     let numbered = (2..).map(|number| format!("{title}-{number}"));
     std::iter::once(title.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or(title)
 }

@@ -106,6 +106,52 @@ fn job_names_are_unique_and_short_enough() {
     }
 }
 
+/// Names that read the same once they are joined, and gates that are called as the graph's own stages.
+const ALIKE: &str = r#"
+[dataset.d]
+services = ["mds", "koala-mds"]
+pin = { file = "{environment}/{service}.yaml", path = "v" }
+[environment.play]
+agent = { kind = "command", command = ["true"] }
+[environment.play-koala]
+agent = { kind = "command", command = ["true"] }
+[gate.rollback]
+kind = "command"
+command = ["true"]
+[gate.deploy-play-koala]
+kind = "command"
+command = ["true"]
+after = ["rollback"]
+[pipeline.p]
+stages = [{ environment = "play", gates = ["rollback", "deploy-play-koala"] }, { environment = "play-koala" }]
+"#;
+
+/// GitLab keeps one of two jobs of one name, and runs a stage's jobs where its name stands first.
+#[test]
+fn what_would_be_called_the_same_is_told_apart() {
+    let config = config(ALIKE);
+    let graph = graph_of(&config, "p");
+    let names: Vec<&str> = graph.stages.iter().map(|stage| stage.name.as_str()).collect();
+    let all = [
+        ".pre",
+        "Notify-start",
+        "Deploy-play",
+        "Rollback-2",
+        "Deploy-play-koala-2",
+        "Deploy-play-koala",
+        "Rollback",
+        "Notify-end",
+    ];
+    assert_eq!(names, all);
+    let text = yaml(&config, "p", &Settings::default());
+    let document: Value = serde_yaml::from_str(&text).unwrap();
+    let script = |job: &str| document[job]["script"][0].as_str().map(str::to_owned);
+    assert_eq!(script("deploy-play-koala-mds").as_deref(), Some("datapin step deploy play koala-mds"));
+    assert_eq!(script("deploy-play-koala-mds-2").as_deref(), Some("datapin step deploy play-koala mds"));
+    assert_eq!(script("rollback-play-koala-mds").as_deref(), Some("datapin step rollback play-koala mds"));
+    assert_eq!(script("rollback-play-koala-mds-2").as_deref(), Some("datapin step rollback play koala-mds"));
+}
+
 /// Gates that wait for each other, one that a person opens, and one name in two stages.
 const GATES: &str = r#"
 [dataset.d]
