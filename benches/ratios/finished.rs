@@ -14,7 +14,12 @@ const RUNS: usize = 10_000;
 /// What a person waits for without a thought.
 const GOAL: f64 = 2000.0;
 
-const COMMANDS: [&[&str]; 3] = [&["status"], &["history"], &["report", "--environment", "int"]];
+const COMMANDS: [&[&str]; 3] = [
+    &["status"],
+    &["history", "--limit", "10000"],
+    &["report", "--environment", "int", "--limit", "10000", "--out", PAGE],
+];
+const PAGE: &str = "int.html";
 
 pub fn measure(extent: Extent, table: &mut Table) {
     let world = World::new();
@@ -34,12 +39,17 @@ pub fn measure(extent: Extent, table: &mut Table) {
             table.goal(&what, &format!("{took:.0} ms"), "< 2 s", took < GOAL);
         }
     }
+    let page = std::fs::read_to_string(world.path(PAGE)).unwrap();
+    assert_eq!(page.matches("<tr><td ").count(), RUNS, "rows of the page");
 }
 
 fn once(world: &World, args: &[&str], cache: &str) -> f64 {
     let mut command = Command::new(PROGRAM);
     command.args(args).current_dir(world.path("")).env("DATAPIN_CACHE", world.path("caches").join(cache));
-    timed(|| run(&mut command)).0
+    let (took, done) = timed(|| run(&mut command));
+    let lines = String::from_utf8_lossy(&done.stdout).lines().count();
+    assert!(args[0] != "history" || lines == RUNS + 1, "a title and {RUNS} runs, not {lines}");
+    took
 }
 
 /// The history of ten months, on top of the queue.
