@@ -8,6 +8,7 @@ pub mod graph;
 pub mod init;
 pub mod live;
 pub mod look;
+pub mod man;
 pub mod merge_request;
 pub mod output;
 pub mod promote;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use datapin::cli::stage::CommandError;
 use datapin::cli::{
-    Cli, Command, adopt, edge, init, look, merge_request, output, promote, queue, report as reports, runs,
-    step,
+    Cli, Command, adopt, edge, init, look, man, merge_request, output, promote, queue, report as reports,
+    runs, step,
 };
 use datapin::exit::Exit;
 use datapin::{config, demo, report};
@@ -77,7 +77,8 @@ async fn command(cli: &Cli) -> Result<Exit, CommandError> {
             Ok(Exit::Ok)
         }
         Command::Man => {
-            let _ = clap_mangen::Man::new(Cli::shown()).render(&mut std::io::stdout());
+            let page = man::page().map_err(|error| CommandError::Missing(error.to_string()))?;
+            output::emit(&String::from_utf8_lossy(&page));
             Ok(Exit::Ok)
         }
         Command::Demo(args) => demo::demo(args).await,

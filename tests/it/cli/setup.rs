@@ -124,6 +124,12 @@ fn completions_man_and_schema() {
     assert!(Command::new("bash").arg("-n").arg(&script).status().unwrap().success());
     let man = world.datapin(&["man"]).config(None).run().code(0);
     assert!(man.stdout.contains(".TH datapin 1"), "{}", man.stdout);
+    for command in ["DEPLOY", "STEP ENTER", "QUEUE FREEZE", "REPORT"] {
+        assert!(man.stdout.contains(&format!(".SH \"DATAPIN {command}\"")), "{command} is told");
+    }
+    assert!(man.stdout.contains("\\-\\-junit"), "options of a command: {}", man.stdout);
+    assert!(!man.stdout.contains("deploy(1)"), "a page that nobody has is named");
+    assert_eq!(man.stdout.matches("\\fB\\-\\-repository\\fR \\fI").count(), 1, "told once");
     let schema = world.datapin(&["schema"]).config(None).run().code(0).json();
     assert!(jsonschema::validator_for(&schema).is_ok());
 }
