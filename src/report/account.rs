@@ -235,6 +235,16 @@ impl Account {
     }
 }
 
+impl EnvironmentAccount {
+    /// The commits that are known, each behind what is said of it: `pinned by`, `taken back by`; `watched` where nothing
+    /// was changed.
+    pub fn commits(&self) -> impl Iterator<Item = (&'static str, &CommitId)> {
+        let pinned = if self.changes.is_empty() { "watched" } else { "pinned by" };
+        let commit = self.commit.as_ref().map(|commit| (pinned, commit));
+        commit.into_iter().chain(self.revert.as_ref().map(|commit| ("taken back by", commit)))
+    }
+}
+
 impl StageAccount {
     /// Its environments: `dt, total-dt`.
     pub fn names(&self) -> String {

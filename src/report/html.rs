@@ -64,6 +64,8 @@ enum Shade {
     Warn,
     Skip,
     Run,
+    /// It may still begin.
+    Wait,
 }
 
 impl Shade {
@@ -72,6 +74,7 @@ impl Shade {
             StepState::Good => Shade::Good,
             StepState::Warned => Shade::Warn,
             StepState::Bad => Shade::Bad,
+            StepState::NotBegun if !account.is_over() => Shade::Wait,
             StepState::GivenUp | StepState::NotBegun => Shade::Skip,
             StepState::Running if account.is_over() => Shade::Skip,
             StepState::Running => Shade::Run,
@@ -86,6 +89,7 @@ impl Shade {
             Shade::Warn => "warned",
             Shade::Skip => "skipped",
             Shade::Run => "running",
+            Shade::Wait => "not begun",
         }
     }
 }

@@ -149,10 +149,8 @@ fn standing(account: &Account) -> String {
 }
 
 fn commits(environment: &EnvironmentAccount, links: &Links) -> String {
-    let pinned = if environment.changes.is_empty() { "watched" } else { "pinned by" };
-    let all = [(pinned, &environment.commit), ("taken back by", &environment.revert)];
-    let known = all.into_iter().filter_map(|(what, commit)| commit.as_ref().map(|commit| (what, commit)));
-    known
+    environment
+        .commits()
         .map(|(what, commit)| {
             let short = format!("`{}`", commit.short());
             let shown =

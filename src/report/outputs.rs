@@ -67,10 +67,8 @@ fn is_plain(value: &str) -> bool {
 /// Links of the run: the commits that it made, and what its gates link to. A JSON document.
 pub fn annotations(account: &Account, links: &Links) -> String {
     let commits = account.environments().flat_map(|environment| {
-        let pinned = environment.commit.as_ref().map(|commit| (commit, "pinned"));
-        let back = environment.revert.as_ref().map(|commit| (commit, "taken back"));
-        pinned.into_iter().chain(back).filter_map(|(commit, what)| {
-            Some((format!("{} {what} by {}", environment.name, commit.short()), links.commit(commit)?))
+        environment.commits().filter_map(|(what, commit)| {
+            Some((format!("{} {what} {}", environment.name, commit.short()), links.commit(commit)?))
         })
     });
     let gates = account.stages.iter().flat_map(|stage| {

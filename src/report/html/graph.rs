@@ -105,12 +105,23 @@ fn back(account: &Account) -> Vec<Node> {
     let services = services.map(|(environment, service)| {
         Node::of(&format!("{}/{}", environment.name, service.name), &service.rollback, account)
     });
-    services.chain(account.environments().map(record)).collect()
+    services.chain(account.environments().map(|environment| record(environment, account))).collect()
 }
 
-fn record(environment: &EnvironmentAccount) -> Node {
-    let shade = if environment.verified.is_some() { Shade::Good } else { Shade::Skip };
-    Node::plain(&format!("record {}", environment.name), shade, String::new(), String::new())
+/// The outcome names each environment whose record could not be written.
+fn record(environment: &EnvironmentAccount, account: &Account) -> Node {
+    let owed = account.ending.as_ref().and_then(|finished| {
+        let Outcome::NotRecorded { reason } = &finished.outcome else { return None };
+        let name = format!("{}: ", environment.name);
+        reason.split("; ").any(|one| one.starts_with(&name)).then(|| line(reason))
+    });
+    let shade = match (environment.verified.is_some(), &owed, account.is_over()) {
+        (_, Some(_), _) => Shade::Warn,
+        (true, None, _) => Shade::Good,
+        (false, None, true) => Shade::Skip,
+        (false, None, false) => Shade::Wait,
+    };
+    Node::plain(&format!("record {}", environment.name), shade, String::new(), owed.unwrap_or_default())
 }
 
 fn end(account: &Account) -> Node {

@@ -189,10 +189,8 @@ fn pins(environment: &EnvironmentAccount) -> Vec<Pin> {
 }
 
 fn commits(environment: &EnvironmentAccount, links: &Links) -> Vec<Commit> {
-    let pinned = if environment.changes.is_empty() { "watched" } else { "pinned" };
-    let all = [(pinned, &environment.commit), ("taken back", &environment.revert)];
-    let known = all.into_iter().filter_map(|(what, commit)| commit.as_ref().map(|commit| (what, commit)));
-    known
+    environment
+        .commits()
         .map(|(what, commit)| Commit {
             environment: line(&environment.name),
             branch: line(&environment.branch),

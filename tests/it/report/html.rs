@@ -6,6 +6,7 @@ use datapin::repo::Location;
 use datapin::report::account::Accounts;
 use datapin::report::html::{EnvironmentHistory, environment_page, run_page};
 use datapin::report::link::Links;
+use datapin::report::outputs::annotations;
 
 use super::pictures;
 use super::script::{Script, cause};
@@ -38,6 +39,17 @@ fn html_shows_every_picture() {
     for (name, script) in pictures::all() {
         compare(&format!("html/{name}.html"), body(&page(&script)));
     }
+}
+
+/// What is around every page: nothing is loaded, no script may run. The style sheet itself is left out.
+#[test]
+fn html_has_one_head_for_all() {
+    let page = page(&pictures::all()[0].1);
+    let (head, rest) = page.split_once("<style>").unwrap();
+    let (_, rest) = rest.split_once("</style>").unwrap();
+    let around = format!("{head}<style></style>{rest}");
+    let around = around.replace(body(&page), "").replace(env!("CARGO_PKG_VERSION"), "VERSION");
+    compare("html/head.html", &around);
 }
 
 #[test]
@@ -261,6 +273,56 @@ fn twelve_services_are_taken_back_in_the_graph() {
     let at = |text: &str| back.find(text).unwrap();
     assert!(at(">prd/mds<") < at(">lup/mds<") && at(">lup/mds<") < at(">abn/mds<"));
     compare("html/wide.html", body(&page));
+}
+
+/// Whether a node of that shade has exactly that label.
+fn has_node(page: &str, shade: &str, label: &str) -> bool {
+    let (node, label) =
+        (format!("<li class=\"node {shade}\" "), format!("<span class=\"label\">{label}</span>"));
+    page.lines().any(|line| line.contains(&node) && line.contains(&label))
+}
+
+/// What has not begun in a run that goes on may still begin: it was not skipped.
+#[test]
+fn nothing_is_skipped_before_the_end() {
+    let mut script = Script::new("int", &[("int", &["int-test"])]);
+    script.enter(42).start();
+    let goes_on = page(&script);
+    assert!(!goes_on.contains("skipped"), "{goes_on}");
+    for label in ["mds", "int-test", "int/mds", "record int"] {
+        assert!(has_node(&goes_on, "wait", label), "{label}: {goes_on}");
+    }
+    script.finish(Outcome::GaveUp, &[], &[]);
+    assert!(has_node(&page(&script), "skip", "int-test"));
+}
+
+/// The environments are verified, but one parameter could not be written: only its node says so.
+#[test]
+fn a_record_that_was_not_written_is_no_success() {
+    let mut script = Script::new("p", &[("abn", &[]), ("prd", &[])]);
+    script.enter(42).start().verify(&["abn", "prd"]);
+    let reason = "prd: /prd/timetable/version could not be written: AccessDenied";
+    script.finish(Outcome::NotRecorded { reason: reason.to_owned() }, &[], &[]);
+    let page = page(&script);
+    assert!(has_node(&page, "good", "record abn") && has_node(&page, "warn", "record prd"), "{page}");
+    assert!(page.contains(&format!("record prd: warned ({reason})")), "{page}");
+}
+
+/// A commit of a person that was only watched is not called ours.
+#[test]
+fn a_watched_commit_is_not_called_pinned() {
+    let mut script = Script::new("int", &[("int", &[])]);
+    script.enter(42).start();
+    script.say(What::Pinned {
+        environments: vec!["int".to_owned()],
+        branch: "main".to_owned(),
+        commit: "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d".parse().unwrap(),
+        changes: Vec::new(),
+    });
+    let mut accounts = Accounts::default();
+    script.events.iter().for_each(|event| accounts.hear(event));
+    assert!(page(&script).contains("<li>int watched <a href="));
+    assert!(annotations(&accounts.all()[0], &links()).contains("\"int watched 1a2b3c4d\""));
 }
 
 #[test]

@@ -34,13 +34,14 @@ impl Plot {
         let verified: Vec<&&HistoryLine> =
             runs.iter().filter(|run| run.outcome == Outcome::Verified).collect();
         let shown = &verified[verified.len().saturating_sub(MOST)..];
-        let longest = float(shown.iter().map(|run| lead(run)).max().unwrap_or(0).max(1));
+        let longest = shown.iter().map(|run| lead(run)).max();
+        let scale = float(longest.unwrap_or(0).max(1));
         let room = (WIDTH - LEFT - RIGHT) / count(shown.len().max(1));
-        let bars = shown.iter().enumerate().map(|(at, run)| bar(run, LEFT + room * count(at), room, longest));
+        let bars = shown.iter().enumerate().map(|(at, run)| bar(run, LEFT + room * count(at), room, scale));
         let ends = shown.first().zip(shown.last());
         Self {
             bars: bars.collect(),
-            times: times(shown.iter().map(|run| lead(run)).max()),
+            times: times(longest),
             days: ends.map_or_else(Vec::new, |(first, last)| {
                 vec![
                     Tick { at: place(LEFT + 40.0), text: day(first.finished) },

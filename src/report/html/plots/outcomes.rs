@@ -110,6 +110,6 @@ fn name(shade: Shade) -> &'static str {
         Shade::Good => "verified or restored",
         Shade::Warn => "rolled back",
         Shade::Bad => "rollback failed",
-        Shade::Skip | Shade::Run => "ended before the first commit",
+        Shade::Skip | Shade::Run | Shade::Wait => "ended before the first commit",
     }
 }

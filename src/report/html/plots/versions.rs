@@ -1,5 +1,6 @@
 //! Versions over time.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -31,8 +32,10 @@ struct Point {
 impl Plot {
     pub(super) fn new(runs: &[&HistoryLine]) -> Self {
         let versions = in_order(runs);
+        let places: HashMap<&str, usize> =
+            versions.iter().enumerate().map(|(at, version)| (*version, at)).collect();
         let y = |version: &str| {
-            let at = versions.iter().position(|known| *known == version).unwrap_or(0);
+            let at = places.get(version).copied().unwrap_or(0);
             height((count(at) + 0.5) / count(versions.len().max(1)))
         };
         let span = runs.first().zip(runs.last()).map(|(first, last)| (first.finished, last.finished));
@@ -67,13 +70,9 @@ impl Plot {
 
 /// Every version once, in the order in which they came.
 fn in_order<'a>(runs: &[&'a HistoryLine]) -> Vec<&'a str> {
-    let mut versions: Vec<&str> = Vec::new();
-    for run in runs.iter().filter(|run| !run.version.is_empty()) {
-        if !versions.contains(&run.version.as_str()) {
-            versions.push(&run.version);
-        }
-    }
-    versions
+    let mut known = HashSet::new();
+    let versions = runs.iter().map(|run| run.version.as_str());
+    versions.filter(|version| !version.is_empty() && known.insert(*version)).collect()
 }
 
 fn step(runs: &[&HistoryLine], x: impl Fn(&HistoryLine) -> f64, y: impl Fn(&str) -> f64) -> String {
