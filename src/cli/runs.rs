@@ -9,7 +9,7 @@ use super::stage::{CommandError, Stage};
 use super::{Common, Output, edge};
 use crate::event::Summary;
 use crate::exit::Exit;
-use crate::queue::{Force, FrozenBy, Outcome, Rejection, Setting, Store};
+use crate::queue::{Force, FrozenBy, Outcome, Queue, Rejection, Setting, Store, Ticket};
 use crate::report::{FileDiff, PlanView, Work, plan_json, plan_text};
 use crate::run::context::Context;
 use crate::run::order::Order;
@@ -246,18 +246,28 @@ pub async fn resume(common: &Common, args: &Resume) -> Result<Exit, CommandError
     Ok(done?.exit())
 }
 
+/// The ticket that a command is about: the named one, else the only one.
+fn meant<'q>(
+    queue: &'q Queue,
+    store: &Store,
+    run: Option<&str>,
+    command: &str,
+) -> Result<&'q Ticket, CommandError> {
+    find(queue, run)?.ok_or_else(|| {
+        CommandError::Usage(match run {
+            Some(run) => not_there(run, store),
+            None => format!("the queue `{}` is empty: there is nothing to {command}", store.branch()),
+        })
+    })
+}
+
 /// `datapin cancel`.
 pub async fn cancel(common: &Common, args: &Cancel) -> Result<Exit, CommandError> {
     let stage = Stage::look(common)?;
     stage.context.config.queue(&args.queue)?;
     let store = stage.context.queue_store(&args.queue);
     let seen = store.read().await?;
-    let Some(ticket) = find(&seen.queue, args.run.as_deref())? else {
-        return Err(CommandError::Usage(match &args.run {
-            Some(run) => not_there(run, &store),
-            None => format!("the queue `{}` is empty: there is nothing to cancel", store.branch()),
-        }));
-    };
+    let ticket = meant(&seen.queue, &store, args.run.as_deref(), "cancel")?;
     run::cancel(&stage.context, &store, ticket.number, &args.reason).await?;
     emit(&format!(
         "run {} (#{}) is asked to cancel; it rolls back what it pinned at its next sign of life\n",
@@ -273,12 +283,7 @@ pub async fn approve(common: &Common, args: &Approve) -> Result<Exit, CommandErr
     stage.context.config.queue(&args.queue)?;
     let store = stage.context.queue_store(&args.queue);
     let seen = store.read().await?;
-    let Some(ticket) = find(&seen.queue, args.run.as_deref())? else {
-        return Err(CommandError::Usage(match &args.run {
-            Some(run) => not_there(run, &store),
-            None => format!("the queue `{}` is empty: there is nothing to approve", store.branch()),
-        }));
-    };
+    let ticket = meant(&seen.queue, &store, args.run.as_deref(), "approve")?;
     let gate =
         run::people::approve(&stage.context, &store, ticket, args.gate.as_deref(), &args.reason).await?;
     emit(&format!("gate {gate} of run {} (#{}) is approved\n", ticket.run, ticket.number));
