@@ -54,6 +54,17 @@ fn markdown_bears_anything() {
     assert_eq!(escape("a_b|c\nd"), "a\\_b\\|c d");
 }
 
+/// A value too long for all is left out, and those behind it still fit.
+#[test]
+fn dotenv_leaves_out_what_is_too_long() {
+    let mut script = Script::new("int", &[("int", &[])]);
+    script.summary.version = "1".repeat(6000);
+    script.enter(7);
+    let text = dotenv(&accounts(&script).all()[0]);
+    assert!(!text.contains("DATAPIN_RUN_VERSION=") && text.len() <= 5 * 1024, "{} bytes", text.len());
+    assert!(text.ends_with("DATAPIN_RUN_ENVIRONMENTS=int\n"), "{text}");
+}
+
 /// GitLab: at most 5 KB and 20 variables, no spaces or line breaks in values.
 #[test]
 fn dotenv_keeps_to_gitlabs_limits() {

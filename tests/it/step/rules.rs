@@ -1,5 +1,6 @@
 //! The rules of reports, without git or a clock.
 
+use datapin::config::OnNewer;
 use datapin::queue::*;
 use jiff::Timestamp;
 
@@ -127,6 +128,25 @@ fn the_gravest_cause_decides_and_equal_ones_are_told_together() {
     queue.report_fault(&about, &fault(CauseKind::Superseded)).unwrap();
     queue.report_fault(&about, &fault(CauseKind::Gate)).unwrap();
     assert_eq!(queue.tickets[&1].fault.as_ref().unwrap().kind, CauseKind::Superseded);
+}
+
+/// Of a started run GitLab is asked about the pipeline: whose job entered again does not matter any more.
+#[test]
+fn gitlab_is_asked_about_the_job_that_entered_last() {
+    let by_job = |job: &str, state: &str| {
+        let mut ticket = ticket(state);
+        if let Lives::Pipeline(spread) = &mut ticket.lives {
+            spread.job = Some(job.to_owned());
+        }
+        ticket
+    };
+    let now: Timestamp = "2026-11-01T00:00:01Z".parse().unwrap();
+    for (state, job) in [(r#"{ "name": "waiting" }"#, "9"), (SYNC, "8")] {
+        let (mut queue, _) = queue(by_job("8", state));
+        let entry = queue.enter(&by_job("9", state), OnNewer::Queue, now).unwrap();
+        assert_eq!(entry, Entry::Rejoined { number: 1 });
+        assert_eq!(queue.tickets[&1].lives, by_job(job, state).lives, "{state}");
+    }
 }
 
 #[test]
