@@ -22,7 +22,11 @@ pub fn page() -> Result<Vec<u8>> {
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     section(&command, &mut page)?;
-    man.render_extra_section(&mut page)?;
+    let mut codes = Vec::new();
+    man.render_extra_section(&mut codes)?;
+    page.extend_from_slice(
+        String::from_utf8_lossy(&codes).replace(".SH EXTRA", ".SH \"EXIT STATUS\"").as_bytes(),
+    );
     man.render_version_section(&mut page)?;
     Ok(page)
 }

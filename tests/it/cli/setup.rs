@@ -128,6 +128,7 @@ fn completions_man_and_schema() {
         assert!(man.stdout.contains(&format!(".SH \"DATAPIN {command}\"")), "{command} is told");
     }
     assert!(man.stdout.contains("\\-\\-junit"), "options of a command: {}", man.stdout);
+    assert!(man.stdout.contains(".SH \"EXIT STATUS\"\nExit codes:"), "{}", man.stdout);
     assert!(!man.stdout.contains("deploy(1)"), "a page that nobody has is named");
     assert_eq!(man.stdout.matches("\\fB\\-\\-repository\\fR \\fI").count(), 1, "told once");
     let schema = world.datapin(&["schema"]).config(None).run().code(0).json();
