@@ -60,6 +60,15 @@ fn an_environments_history_is_plotted() {
     assert!(environment_page(&nothing, &links()).unwrap().contains("no run of it has finished yet"));
 }
 
+#[test]
+fn an_axis_says_nothing_twice() {
+    let mut run = tables::months().into_iter().find(|run| run.outcome == Outcome::Verified).unwrap();
+    run.finished = run.entered + jiff::SignedDuration::from_secs(1);
+    let history = EnvironmentHistory { environment: "int".to_owned(), runs: vec![run] };
+    let page = environment_page(&history, &links()).unwrap();
+    assert_eq!((page.matches(">1s</text>").count(), page.matches(">0s</text>").count()), (1, 1));
+}
+
 /// Everything that templates, browsers, Markdown, XML and GitLab's notes could fall for.
 const HOSTILE: [&str; 8] = [
     "<script>alert(1)</script>",

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{HEIGHT, LEFT, RIGHT, Tick, WIDTH, count, day, float, height, lead, place};
+use super::{LEFT, RIGHT, Tick, WIDTH, count, day, float, height, lead, place};
 use crate::queue::{HistoryLine, Outcome};
 use crate::report::html::line;
 use crate::report::words;
@@ -76,5 +76,7 @@ fn bar(run: &HistoryLine, x: f64, room: f64, longest: f64) -> Bar {
 fn times(longest: Option<u64>) -> Vec<Tick> {
     let Some(longest) = longest else { return Vec::new() };
     let tick = |at: f64, seconds: u64| Tick { at: place(at), text: words::elapsed(seconds) };
-    vec![tick(height(1.0), longest), tick(height(0.5), longest / 2), tick(HEIGHT - super::BOTTOM, 0)]
+    // half a second has no label
+    let half = (longest > 1).then(|| tick(height(0.5), longest / 2));
+    [Some(tick(height(1.0), longest)), half, Some(tick(height(0.0), 0))].into_iter().flatten().collect()
 }
