@@ -7,6 +7,8 @@ mod promotion;
 mod run;
 mod schemas;
 
+pub use run::{at, equip};
+
 use datapin::config::{AwsAccess, Complete};
 use datapin::data::{DataError, Package, Place, Shelf};
 
