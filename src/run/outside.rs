@@ -81,6 +81,7 @@ async fn aws(
     plan.obstacles.extend(looked.obstacles);
     plan.notes.extend(looked.notes);
     plan.packages = looked.packages;
+    plan.promotions = looked.promotions;
     let names: Vec<String> = pipeline.stages.iter().flat_map(|stage| stage.environments.clone()).collect();
     plan.notes.extend(record::drifts(context, &snapshot.queue, &names, &pipeline.dataset).await);
     Ok(())

@@ -23,6 +23,8 @@ pub struct Looked {
     pub notes: Vec<String>,
     /// The package of each environment that has a bucket, where it is there already.
     pub packages: BTreeMap<String, PackageRecord>,
+    /// Environments whose packages have to be copied first, and how many objects.
+    pub promotions: BTreeMap<String, usize>,
 }
 
 impl Looked {
@@ -97,6 +99,9 @@ pub async fn look(
                     let work = planned(context, records, promote, name, dataset, version).await;
                     if let Some((work, promotion)) = looked.take(name, work)? {
                         looked.notes.extend(promoted_words(&work, &promotion));
+                        if work.objects() > 0 {
+                            looked.promotions.insert(name.clone(), work.objects());
+                        }
                         filled.push(place);
                     }
                 }
