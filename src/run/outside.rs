@@ -110,7 +110,7 @@ async fn snapshot(context: &Context, store: &Store, pipeline: &Pipeline) -> Resu
 }
 
 /// Required environments, and those that packages come from, may be in other queues.
-async fn elsewhere(
+pub(super) async fn elsewhere(
     context: &Context,
     store: &Store,
     pipeline: &Pipeline,

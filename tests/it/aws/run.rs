@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use toml_edit::{Array, InlineTable, Value, value};
+use toml_edit::{InlineTable, Value, value};
 
 use super::moto;
 use crate::moto::{Door, Moto, SECRET, Says, variables};
 use crate::world::{Bot, NEW, OLD, World};
 
-const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(60);
 const LATER: &str = "2026.11.24-1";
 const PARAMETER: &str = "/int/timetable/version";
 
-fn table(pairs: &[(&str, &str)]) -> Value {
+pub(super) fn table(pairs: &[(&str, &str)]) -> Value {
     pairs.iter().map(|(key, text)| ((*key).to_owned(), Value::from(*text))).collect::<InlineTable>().into()
 }
 
@@ -235,67 +235,61 @@ fn one_bucket_under_two_purposes_is_2() {
     world.datapin(&["check"]).run().code(2).says("bucket `data` has two purposes");
 }
 
-/// Keys below a bucket that were asked to be copied, each once however often it was tried.
-fn copied(door: &Door, bucket: &str) -> std::collections::BTreeSet<String> {
-    let put = format!("PUT /{bucket}/");
-    let seen = door.seen();
-    let keys = seen.iter().filter_map(|line| line.strip_prefix(&put)?.split([' ', '?']).next());
-    keys.map(str::to_owned).collect()
-}
-
-/// abn gets its packages from int.
-fn promotes(world: &World) {
-    equip(world, "int", "preview", "preview");
-    equip(world, "abn", "live", "live");
-    world.config(|text| {
-        let stages = text["pipeline"]["preprod"]["stages"].as_array_mut().unwrap();
-        let stage = stages.get_mut(0).unwrap().as_inline_table_mut().unwrap();
-        stage.insert("promote", table(&[("from", "int")]));
-        text["pipeline"]["preprod"]["requires"] = value(Array::new());
-    });
-}
-
-/// 3,000 objects, killed in the middle; the next one copies the rest, and no object twice.
-///
-/// Requests of the killed one may still be under way when it is gone: the next one has a door of its own, and what it
-/// copies is compared by key with what was there before it began.
 #[test]
-fn a_promotion_that_is_killed_is_finished_by_the_next_one() {
-    const FIRST: usize = 300;
+fn a_write_that_fails_is_tried_again() {
     let moto = moto!();
-    moto.bucket("preview");
-    moto.bucket("live");
-    let prefix = format!("timetable/{NEW}/");
-    let objects: Vec<_> = (0..3000)
-        .map(|number| (format!("{prefix}tile {number}+.bin"), number.to_string().into_bytes()))
-        .collect();
-    moto.put("preview", &objects);
-    moto.put("preview", &[(format!("{prefix}_SUCCESS"), Vec::new())]);
-    let world = World::new();
-    promotes(&world);
+    let world = int(&moto);
+    moto.export("preview", &format!("timetable/{NEW}/"));
     let door = Door::before(moto.port());
-    let args = ["promote", "abn", NEW];
-    at(world.datapin(&["promote", "abn", NEW, "--dry-run"]), &door.url()).run().code(0).says("3001 objects");
-    assert!(moto.keys("live").is_empty());
-    let passed = std::sync::atomic::AtomicUsize::new(0);
+    let left = std::sync::atomic::AtomicU32::new(2);
     door.rule(move |request| {
-        let copy = request.starts_with("put /live/");
-        match copy && passed.fetch_add(1, std::sync::atomic::Ordering::SeqCst) >= FIRST {
-            true => Says::Holds,
+        use std::sync::atomic::Ordering::SeqCst;
+        let write = request.contains("amazonssm.putparameter");
+        match write && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
+            true => {
+                let text = r#"{"__type": "AccessDeniedException", "Message": "not yet"}"#.to_owned();
+                Says::Answers(400, vec![], text)
+            }
             false => Says::Through,
         }
     });
-    let mut running = at(world.datapin(&args), &door.url()).spawn();
-    world.until("it is in the middle", LONG * 5, || door.holds() > 0);
-    running.kill();
-    world.until("what is under way arrives", LONG * 5, || moto.keys("live").len() == FIRST);
-    let there = moto.keys("live");
-    assert!(!there.iter().any(|key| key.ends_with("_SUCCESS")));
-    let second = Door::before(moto.port());
-    at(world.datapin(&args), &second.url()).spawn().wait(LONG * 5).code(0);
-    assert_eq!(moto.keys("live").len(), 3001);
-    assert_eq!(copied(&second, "live").len(), 3001 - FIRST, "no object is copied twice");
-    let third = Door::before(moto.port());
-    at(world.datapin(&args), &third.url()).run().code(0).says("0 objects").says("3001 were there");
-    assert!(copied(&third, "live").is_empty());
+    at(world.datapin(&["deploy", "int", NEW]), &door.url()).run().code(0);
+    assert_eq!(moto.parameter(PARAMETER).as_deref(), Some(NEW));
+}
+
+fn theirs(moto: &Moto) {
+    let put = moto.ssm().put_parameter().name(PARAMETER).value("theirs").overwrite(true);
+    moto.wait(put.send()).unwrap();
+}
+
+#[test]
+fn what_somebody_else_wrote_is_brought_back_by_reconcile_and_by_a_run_that_fails() {
+    let moto = moto!();
+    let world = int(&moto);
+    theirs(&moto);
+    let done = at(world.datapin(&["reconcile"]), &moto.url()).run().code(0);
+    done.says(&format!("parameter {PARAMETER}: {OLD} (was theirs)"));
+    assert_eq!(moto.parameter(PARAMETER).as_deref(), Some(OLD));
+    at(world.datapin(&["reconcile"]), &moto.url()).run().code(0).says("nothing was left to finish");
+    theirs(&moto);
+    moto.export("preview", &format!("timetable/{NEW}/"));
+    world.gate("int-test").fails();
+    at(world.datapin(&["deploy", "int", NEW]), &moto.url()).run().code(11);
+    assert_eq!(moto.parameter(PARAMETER).as_deref(), Some(OLD));
+}
+
+#[test]
+fn what_a_started_run_names_is_left_to_it() {
+    let moto = moto!();
+    let world = int(&moto);
+    moto.export("preview", &format!("timetable/{NEW}/"));
+    world.gate("int-test").hangs();
+    let running = at(world.datapin(&["deploy", "int", NEW]), &moto.url()).spawn();
+    world.until("the gate begins", LONG, || world.gate("int-test").began().contains(&NEW.to_owned()));
+    theirs(&moto);
+    at(world.datapin(&["reconcile"]).by("bo"), &moto.url()).run().code(0);
+    assert_eq!(moto.parameter(PARAMETER).as_deref(), Some("theirs"));
+    world.gate("int-test").passes();
+    running.wait(LONG).code(0);
+    assert_eq!(moto.parameter(PARAMETER).as_deref(), Some(NEW));
 }
