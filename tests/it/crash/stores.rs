@@ -96,10 +96,12 @@ fn stock(moto: &Moto, environments: &[&str]) {
     if !environments.is_empty() {
         moto.export("live", &prefix(OLD));
     }
-    for name in environments {
-        let put = moto.ssm().put_parameter().name(parameter(name)).value(OLD);
-        moto.wait(put.r#type(aws_sdk_ssm::types::ParameterType::String).send()).unwrap();
-    }
+    environments.iter().for_each(|name| say(moto, name, OLD));
+}
+
+fn say(moto: &Moto, environment: &str, version: &str) {
+    let put = moto.ssm().put_parameter().name(parameter(environment)).value(version);
+    moto.wait(put.r#type(aws_sdk_ssm::types::ParameterType::String).send()).unwrap();
 }
 
 /// Where bots are killed: at the copies before the pin, and at everything from the commit point on.
@@ -115,7 +117,6 @@ pub fn cases(seen: &[Point], extent: Extent) -> Vec<Case> {
             (Kind::Copy, Extent::Short) if edge => &[Side::Before, Side::After],
             (Kind::Queue | Kind::Chat, _) if behind => &[Side::Before, Side::After],
             (Kind::Look, Extent::Full) if behind => &[Side::Before, Side::After],
-            (Kind::Read, Extent::Full) if behind => &[Side::Before],
             _ => &[],
         };
         all.extend(sides.iter().map(|side| (*point, *side)));
@@ -155,6 +156,9 @@ impl Place {
         let Some(moto) = &self.moto else { return };
         moto.reset();
         stock(moto, self.scenario.environments);
+        if self.scenario.stores == Stores::Promoted {
+            say(moto, "int", NEXT);
+        }
     }
 
     /// How what lies outside git differs from the record.
