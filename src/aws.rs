@@ -84,6 +84,21 @@ impl Aws {
         Ok(aws_sdk_ssm::Client::from_conf(config.build()))
     }
 
+    /// Who the job is, by AWS's own word: an ARN.
+    ///
+    /// # Errors
+    /// As for [`Aws::s3`], or STS does not answer.
+    pub async fn identity(&self, access: &AwsAccess) -> Result<String, AwsError> {
+        let client = aws_sdk_sts::Client::new(&self.sdk(access).await?);
+        let asked = client.get_caller_identity().send().await;
+        let doing = match &access.role_arn {
+            Some(role) => format!("asking who {role} is"),
+            None => "asking who the job is".to_owned(),
+        };
+        let answer = asked.map_err(|error| failed(doing, "sts:GetCallerIdentity on *", &error))?;
+        Ok(answer.arn().unwrap_or("nobody").to_owned())
+    }
+
     fn variable(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.is_empty())
     }

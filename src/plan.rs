@@ -51,6 +51,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// The packages that environments read, where that was looked at: a pure plan knows nothing of it.
     pub packages: BTreeMap<String, PackageRecord>,
+    /// Environments whose packages a promotion of the run copies first, and how many objects.
+    pub promotions: BTreeMap<String, usize>,
 }
 
 impl Plan {
@@ -164,7 +166,7 @@ pub fn plan(
         stages.push(StagePlan { environments, gates, commits, diffs, rendered: Vec::new() });
     }
     let obstacles = obstacles(pipeline, &request.version, snapshot, &stages);
-    Ok(Plan { stages, obstacles, notes: Vec::new(), packages: BTreeMap::new() })
+    Ok(Plan { stages, obstacles, notes: Vec::new(), packages: BTreeMap::new(), promotions: BTreeMap::new() })
 }
 
 /// The repository that is planned for.

@@ -85,7 +85,7 @@ pub async fn deploy(
     carry_out(context, &store, settings, order).await
 }
 
-/// Writes what earlier runs owe outside git; nothing fails by it.
+/// Brings what lies outside git to what is verified; nothing fails by it.
 async fn owed(context: &Context, store: &Store, environments: &[String]) {
     let nobody = RunId(String::new());
     for (what, done) in record::catch_up(context, store, &nobody, environments).await {

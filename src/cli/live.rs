@@ -1,4 +1,4 @@
-//! `datapin check --live`: what every agent and gate says now, in words and as JSON.
+//! `datapin check --live`: what every agent, gate, bucket and parameter says now, in words and as JSON.
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ fn is_needed(right: &Right) -> bool {
     right.verb != "watch"
 }
 
-/// For people: a line for each agent and gate, what is wrong below it, and roles at the end.
+/// For people: a line for each thing that was tried, what is wrong below it, and roles and policies at the end.
 pub fn text(probes: &Probes) -> String {
     let mut text = String::new();
     for probe in &probes.probes {
@@ -51,6 +51,13 @@ pub fn text(probes: &Probes) -> String {
             "\n# Grants exactly what datapin needs in {}.\n# Put the user, group or service account that it logs in as \
              in place of CHANGE-ME.\n{}",
             grant.cluster, grant.yaml
+        ));
+    }
+    for policy in &probes.policies {
+        text.push_str(&format!(
+            "\n# Grants exactly what datapin needs in AWS as {}. Where a bucket or a key is another account's, its own \
+             policy has to allow the same.\n{}",
+            policy.who, policy.json
         ));
     }
     text
@@ -76,6 +83,9 @@ pub fn json(probes: &Probes) -> Value {
         "probes": probes.probes.iter().map(probe).collect::<Vec<_>>(),
         "roles": probes.grants.iter()
             .map(|grant| json!({ "cluster": grant.cluster, "yaml": grant.yaml }))
+            .collect::<Vec<_>>(),
+        "policies": probes.policies.iter()
+            .map(|policy| json!({ "who": policy.who, "policy": policy.json }))
             .collect::<Vec<_>>(),
     })
 }

@@ -226,7 +226,7 @@ pub async fn history(common: &Common, args: &History) -> Result<Exit, CommandErr
     Ok(Exit::Ok)
 }
 
-/// `datapin check`: everything that can be checked without writing; with `--live` also what clusters say.
+/// `datapin check`: everything that can be checked without writing; with `--live` also what clusters and AWS say.
 pub async fn check(common: &Common, args: &Check) -> Result<Exit, CommandError> {
     let stage = Stage::look(common)?;
     let context = &stage.context;

@@ -53,6 +53,34 @@ impl Package {
 }
 
 impl Shelf {
+    /// The key of one object there, if there is any: whether the place may be listed.
+    ///
+    /// # Errors
+    /// The bucket could not be listed.
+    pub async fn any(&self) -> Result<Option<String>, DataError> {
+        let page = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.place.bucket)
+            .prefix(&self.place.prefix)
+            .encoding_type(EncodingType::Url)
+            .max_keys(1)
+            .send()
+            .await
+            .map_err(|error| self.refused("listing", "s3:ListBucket", &error))?;
+        Ok(page.contents().iter().find_map(|found| self.object(found)).map(|object| object.key))
+    }
+
+    /// Begins to read an object there: whether it may be read, and decrypted.
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub async fn try_to_read(&self, key: &str) -> Result<(), DataError> {
+        let got = self.client.get_object().bucket(&self.place.bucket).key(self.key(key)).send().await;
+        let refused = |error| self.refused(&format!("reading `{key}` of"), "s3:GetObject", &error).into();
+        got.map(|_| ()).map_err(refused)
+    }
+
     /// What is there now; an empty package if nothing is.
     ///
     /// # Errors

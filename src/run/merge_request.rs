@@ -19,7 +19,7 @@ use super::adopt::revert::{PersonsRollback, as_rollback};
 use super::adopt::route::{Meaning, Route, routes};
 use super::context::Context;
 use super::outside::{self, OutsideError};
-use crate::config::Config;
+use crate::config::{Config, Pipeline};
 use crate::exit::Exit;
 use crate::plan::{self, Files, FilesError, PlanError, Request};
 use crate::queue::{Queue, blocking};
@@ -267,10 +267,24 @@ async fn weigh(
         Some(pipeline) => {
             let store = context.queue_store(&context.config.queue_of(pipeline).name);
             let request = Request { version: route.order.version.clone(), set: Vec::new() };
-            outside::plan(context, &store, pipeline, &request).await?.obstacles
+            let plan = outside::plan(context, &store, pipeline, &request).await?;
+            let unpromoted = not_promoted(&plan, pipeline, &request.version);
+            plan.obstacles.into_iter().chain(unpromoted).collect()
         }
     };
     Ok(verdict.against(Exit::NotAllowed, obstacles))
+}
+
+/// A merge makes the version live where its package is not yet.
+fn not_promoted(plan: &plan::Plan, pipeline: &Pipeline, version: &str) -> Vec<String> {
+    let first = pipeline.stages.first().map(|stage| &stage.environments[..]).unwrap_or_default();
+    let waiting = first.iter().filter_map(|name| Some((name, plan.promotions.get(name)?)));
+    let words = waiting.map(|(name, objects)| {
+        format!(
+            "the package is not promoted to `{name}` yet ({objects} objects are missing there): run `datapin promote {name} {version}` before it is merged"
+        )
+    });
+    words.collect()
 }
 
 fn rollbacks(found: &[(Found, Meaning)]) -> Vec<PersonsRollback> {

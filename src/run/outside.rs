@@ -81,6 +81,7 @@ async fn aws(
     plan.obstacles.extend(looked.obstacles);
     plan.notes.extend(looked.notes);
     plan.packages = looked.packages;
+    plan.promotions = looked.promotions;
     let names: Vec<String> = pipeline.stages.iter().flat_map(|stage| stage.environments.clone()).collect();
     plan.notes.extend(record::drifts(context, &snapshot.queue, &names, &pipeline.dataset).await);
     Ok(())
@@ -109,7 +110,7 @@ async fn snapshot(context: &Context, store: &Store, pipeline: &Pipeline) -> Resu
 }
 
 /// Required environments, and those that packages come from, may be in other queues.
-async fn elsewhere(
+pub(super) async fn elsewhere(
     context: &Context,
     store: &Store,
     pipeline: &Pipeline,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::driver::{Driver, Trouble};
+use super::outside;
 use crate::config::{Bucket, Pipeline, Promote};
 use crate::data::{DataError, Limits, Package, Place, Progress, Promotion, Shelf, Work};
 use crate::event::{Level, What};
@@ -23,6 +24,8 @@ pub struct Looked {
     pub notes: Vec<String>,
     /// The package of each environment that has a bucket, where it is there already.
     pub packages: BTreeMap<String, PackageRecord>,
+    /// Environments whose packages have to be copied first, and how many objects.
+    pub promotions: BTreeMap<String, usize>,
 }
 
 impl Looked {
@@ -97,6 +100,9 @@ pub async fn look(
                     let work = planned(context, records, promote, name, dataset, version).await;
                     if let Some((work, promotion)) = looked.take(name, work)? {
                         looked.notes.extend(promoted_words(&work, &promotion));
+                        if work.objects() > 0 {
+                            looked.promotions.insert(name.clone(), work.objects());
+                        }
                         filled.push(place);
                     }
                 }
@@ -196,7 +202,7 @@ impl Driver {
             let name = &part.identity.name;
             let Some(place) = place(&self.context, name, &ticket.dataset, &ticket.version) else { continue };
             let found = match &promote {
-                Some(promote) => self.promote(&ticket, promote, name).await?,
+                Some(promote) => self.promote(&ticket, pipeline.as_ref(), promote, name).await?,
                 None => self.answered(name, || complete(&self.context, place.clone())).await?,
             };
             self.as_before(part, &found)?;
@@ -209,13 +215,22 @@ impl Driver {
         Ok(())
     }
 
-    async fn promote(&self, ticket: &Ticket, promote: &Promote, to: &str) -> Result<PackageRecord, Trouble> {
-        let none = BTreeMap::new();
+    async fn promote(
+        &self,
+        ticket: &Ticket,
+        pipeline: Option<&Pipeline>,
+        promote: &Promote,
+        to: &str,
+    ) -> Result<PackageRecord, Trouble> {
+        let elsewhere = match pipeline {
+            Some(pipeline) => self.elsewhere(pipeline).await?,
+            None => BTreeMap::new(),
+        };
         self.answered(to, || async {
             let seen = self.journal.store().last();
             let empty = Queue::default();
             let queue = seen.as_ref().map_or(&empty, |seen| &seen.queue);
-            let records = Records { queue, elsewhere: &none };
+            let records = Records { queue, elsewhere: &elsewhere };
             let (dataset, version) = (&ticket.dataset, &ticket.version);
             let (work, promotion) = planned(&self.context, &records, promote, to, dataset, version).await?;
             let hear = |progress: Progress| self.context.events.tell(&ticket.run, told(to, progress));
@@ -223,6 +238,13 @@ impl Driver {
             Ok(record(promotion.to.place(), &package))
         })
         .await
+    }
+
+    /// Records of environments in other queues: what is copied has to be what was verified there.
+    async fn elsewhere(&self, pipeline: &Pipeline) -> Result<BTreeMap<String, EnvironmentFile>, Trouble> {
+        let read = outside::elsewhere(&self.context, self.journal.store(), pipeline);
+        let found = self.unless_cancelled(read).await?;
+        found.map_err(|error| Trouble::back(CauseKind::Unreachable, error.to_string()))
     }
 
     /// Whether the packages are still those that were deployed. Other bytes under the same name are refused.

@@ -1,4 +1,7 @@
-//! The live side of a configuration: every agent and gate is tried, and every right that it needs. Only reads.
+//! The live side of a configuration: every agent, gate, bucket and parameter is tried, and every right that it needs.
+//! Only reads.
+
+mod aws;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,7 +14,9 @@ use crate::cluster::{ClusterError, Permission, Right, role};
 use crate::config::ClusterAccess;
 use crate::gate::{GateError, GateRunner};
 
-/// What came out of trying one agent or gate.
+pub use aws::Policy;
+
+/// What came out of trying one agent, gate, bucket or parameter.
 #[derive(Debug, Clone)]
 pub struct Probe {
     /// Which, in words.
@@ -34,16 +39,18 @@ pub struct Grant {
 /// What came out of trying all of them.
 #[derive(Debug, Clone, Default)]
 pub struct Probes {
-    /// By agent and gate, in the order of their names.
+    /// By agent and gate, in the order of their names; then what is in AWS, by principal.
     pub probes: Vec<Probe>,
     /// For each cluster in which a right is missing.
     pub grants: Vec<Grant>,
+    /// For each principal of AWS that lacks a right.
+    pub policies: Vec<Policy>,
 }
 
 /// Rights that are needed, by cluster.
 type Needed = Vec<(ClusterAccess, Vec<Right>)>;
 
-/// Tries every agent and gate of the configuration.
+/// Tries every agent and gate of the configuration, and what it needs of AWS.
 ///
 /// # Errors
 /// A gate that can't even be made ready.
@@ -75,6 +82,9 @@ pub async fn probe(context: &Context) -> Result<Probes, GateError> {
             probes.grants.push(Grant { cluster: cluster.label(), yaml: role(rights) });
         }
     }
+    let (tried, policies) = Box::pin(aws::probe(context)).await;
+    probes.probes.extend(tried);
+    probes.policies = policies;
     Ok(probes)
 }
 

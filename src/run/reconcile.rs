@@ -289,7 +289,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// Writes the parameters that earlier runs could not.
+    /// Writes the parameters that earlier runs could not, and those that say something else than the record.
     async fn owed(&self, done: &mut Reconciled) {
         let all = self.context.config.environments.keys();
         let names: Vec<String> =

@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::RunError;
 use super::context::Context;
 use super::driver::{Driver, Halt};
 use crate::event::Level;
-use crate::queue::{Queue, RunId, Store, Ticket, Unrecorded};
+use crate::queue::{DatasetFile, Queue, RunId, Store, Ticket, Unrecorded};
 use crate::ssm::{Parameter, ParameterError, Written};
 
 /// Tries of a write, the first one among them.
@@ -65,13 +66,12 @@ pub async fn outside(context: &Context, environment: &str, dataset: &str) -> Opt
 
 /// How parameters differ from the record, in words: what every run's check tells.
 pub async fn drifts(context: &Context, queue: &Queue, environments: &[String], dataset: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for name in environments {
-        let Some(outside) = outside(context, name, dataset).await else { continue };
+    let looks = environments.iter().map(async |name| {
+        let outside = Box::pin(outside(context, name, dataset)).await?;
         let verified = queue.current(name, dataset).map(|set| set.version.as_str());
-        found.extend(outside.drift(verified).map(|words| format!("{name}: {words}")));
-    }
-    found
+        outside.drift(verified).map(|words| format!("{name}: {words}"))
+    });
+    join_all(looks).await.into_iter().flatten().collect()
 }
 
 /// Writes what the record says to the parameter of an environment, if it has one. The version that is there now.
@@ -210,7 +210,7 @@ impl Driver {
         Ok(records)
     }
 
-    /// Writes what earlier runs in these environments still owe; nothing fails by it.
+    /// Brings the parameters of these environments to what is verified now; nothing fails by it.
     pub(super) async fn catch_up(&self, ticket: &Ticket) {
         let names: Vec<String> = ticket.parts().map(|part| part.identity.name.clone()).collect();
         for (name, done) in catch_up(&self.context, self.journal.store(), &ticket.run, &names).await {
@@ -222,7 +222,10 @@ impl Driver {
     }
 }
 
-/// Writes the parameters that are still owed in some environments: `name (dataset)` and how it went.
+/// Brings the parameters of some environments to what the record says: `dataset in name` and how it went.
+///
+/// Those that are still owed, and those that say something else: a person wrote them, or a driver that had lost its run
+/// and died before it could look again. What a started run names is its own driver's, unless that is `run`.
 pub async fn catch_up(
     context: &Context,
     store: &Store,
@@ -230,14 +233,16 @@ pub async fn catch_up(
     environments: &[String],
 ) -> Vec<(String, Result<(), String>)> {
     let Ok(seen) = store.read().await else { return Vec::new() };
+    let behind = join_all(pairs(&seen.queue, environments).map(async |(name, dataset, known)| {
+        let behind = known.unrecorded.is_some()
+            || !is_held(&seen.queue, run, name) && differs(context, name, dataset, known).await;
+        behind.then_some((name, dataset))
+    }));
     let mut done = Vec::new();
-    for (name, dataset) in seen.queue.unrecorded() {
-        if !environments.contains(&name) {
-            continue;
-        }
-        let ended = match settle(context, store, run, &name, &dataset).await {
+    for (name, dataset) in behind.await.into_iter().flatten() {
+        let ended = match settle(context, store, run, name, dataset).await {
             Ok(Some(version)) => {
-                paid(store, &name, &dataset, &version).await.map_err(|error| error.to_string())
+                paid(store, name, dataset, &version).await.map_err(|error| error.to_string())
             }
             Ok(None) => Ok(()),
             Err(reason) => Err(reason),
@@ -247,7 +252,33 @@ pub async fn catch_up(
     done
 }
 
+/// Some environments with what the queue knows of each dataset there.
+fn pairs<'q>(
+    queue: &'q Queue,
+    environments: &'q [String],
+) -> impl Iterator<Item = (&'q str, &'q str, &'q DatasetFile)> {
+    environments.iter().filter_map(|name| Some((name, queue.environment(name)?))).flat_map(|(name, file)| {
+        file.datasets.iter().map(move |(dataset, known)| (name.as_str(), dataset.as_str(), known))
+    })
+}
+
+fn is_held(queue: &Queue, run: &RunId, environment: &str) -> bool {
+    let others = queue.tickets.values().filter(|ticket| ticket.run != *run && ticket.state.holds());
+    others.into_iter().any(|ticket| ticket.part(environment).is_some())
+}
+
+/// Whether a parameter says something else than the record. One that cannot be read is told elsewhere.
+async fn differs(context: &Context, environment: &str, dataset: &str, known: &DatasetFile) -> bool {
+    let Some(verified) = known.current() else { return false };
+    let outside = Box::pin(outside(context, environment, dataset)).await;
+    outside.is_some_and(|outside| outside.value.is_ok_and(|said| said.as_ref() != Some(&verified.version)))
+}
+
 async fn paid(store: &Store, environment: &str, dataset: &str, version: &str) -> Result<(), RunError> {
+    let owed = |queue: &Queue| queue.unrecorded().contains(&(environment.to_owned(), dataset.to_owned()));
+    if store.last().is_some_and(|seen| !owed(&seen.queue)) {
+        return Ok(());
+    }
     let subject = format!("{environment}: {dataset} {version} is recorded");
     Ok(store.change(&subject, |queue| queue.recorded(environment, dataset, version)).await?)
 }

@@ -40,7 +40,7 @@ pub fn find<'q>(queue: &'q crate::queue::Queue, named: Option<&str>) -> Result<O
     }
 }
 
-/// What writing the parameters came to that earlier runs could not write.
+/// What writing the parameters came to that did not say what is verified.
 fn recorded(done: Vec<(String, Result<(), String>)>) -> Outcome {
     let failed: Vec<String> =
         done.into_iter().filter_map(|(what, done)| Some(format!("{what}: {}", done.err()?))).collect();

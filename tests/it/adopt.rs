@@ -4,6 +4,7 @@ mod bad;
 mod flow;
 mod gitlab;
 mod line;
+mod promoted;
 mod propose;
 mod request;
 mod reverts;

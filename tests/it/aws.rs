@@ -1,11 +1,16 @@
 //! Buckets and parameters, against a real moto server; what it does not refuse, a door before it does.
 
 mod bad;
+mod live;
 mod packages;
 mod parameters;
+mod promoted;
 mod promotion;
 mod run;
 mod schemas;
+
+pub use promoted::from_int;
+pub use run::{at, equip};
 
 use datapin::config::{AwsAccess, Complete};
 use datapin::data::{DataError, Package, Place, Shelf};

@@ -9,6 +9,7 @@ mod check;
 mod matrix;
 mod scenario;
 mod stall;
+mod stores;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -46,6 +47,33 @@ fn a_stopped_bot_that_wakes_up_late_leaves_nothing_behind() {
     for scenario in scenario::ALL.iter().filter(|one| one.stalls(extent)) {
         matrix.run(scenario, extent, |seen| stall::cases(seen, extent), stall::stall);
     }
+    println!("{matrix}");
+    matrix.judge();
+}
+
+/// From the commit point on, and while packages are copied before the pin.
+#[test]
+fn whatever_kills_a_bot_the_parameter_ends_at_what_is_verified() {
+    if crate::moto::Moto::start().is_none() {
+        return;
+    }
+    let extent = extent();
+    let mut matrix = Matrix::default();
+    for scenario in stores::ALL {
+        matrix.run(scenario, extent, |seen| stores::cases(seen, extent), case::kill);
+    }
+    println!("{matrix}");
+    assert!(matrix.states().contains("verified"), "no bot was killed behind the commit point");
+    matrix.judge();
+}
+
+#[test]
+fn a_writer_that_wakes_up_late_leaves_the_parameter_at_what_is_verified() {
+    if crate::moto::Moto::start().is_none() {
+        return;
+    }
+    let mut matrix = Matrix::default();
+    matrix.run(&stores::ALL[0], extent(), stores::stalls, stall::stall);
     println!("{matrix}");
     matrix.judge();
 }

@@ -148,6 +148,19 @@ impl Moto {
         }
     }
 
+    /// Forgets everything.
+    pub fn reset(&self) {
+        use std::io::{Read as _, Write as _};
+        let mut line = std::net::TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        line.write_all(
+            b"POST /moto-api/reset HTTP/1.1\r\nHost: moto\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        )
+        .unwrap();
+        let mut answer = String::new();
+        line.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
     /// An object's bytes.
     pub fn get(&self, bucket: &str, key: &str) -> Vec<u8> {
         let client = self.s3();
@@ -162,6 +175,16 @@ impl Moto {
         let client = self.ssm();
         let got = self.wait(client.get_parameter().name(name).with_decryption(true).send()).ok()?;
         got.parameter()?.value().map(str::to_owned)
+    }
+}
+
+impl Moto {
+    /// All that a parameter ever said, the oldest first.
+    pub fn parameter_history(&self, name: &str) -> Vec<String> {
+        let client = self.ssm();
+        let got = self.wait(client.get_parameter_history().name(name).with_decryption(true).send());
+        let all = got.map(|got| got.parameters.unwrap_or_default()).unwrap_or_default();
+        all.into_iter().filter_map(|one| one.value).collect()
     }
 }
 

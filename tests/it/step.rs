@@ -6,5 +6,6 @@ mod gitlab;
 mod jobs;
 mod manual;
 mod pictures;
+mod records;
 mod retried;
 mod rules;

@@ -4,19 +4,19 @@ use super::*;
 use crate::world::Bot;
 
 /// A person's branch from main; the commit that it began at.
-fn branch(world: &World, name: &str) -> String {
+pub(super) fn branch(world: &World, name: &str) -> String {
     let checkout = world.checkout("main");
     git(&checkout, &["checkout", "--quiet", "-B", name]);
     git(&checkout, &["rev-parse", "HEAD"])
 }
 
-fn push_branch(world: &World, name: &str) -> String {
+pub(super) fn push_branch(world: &World, name: &str) -> String {
     let checkout = world.dir().join("person");
     git(&checkout, &["push", "--quiet", "--force", "origin", &format!("HEAD:refs/heads/{name}")]);
     git(&checkout, &["rev-parse", "HEAD"])
 }
 
-fn checking(world: &World, name: &str, base: &str) -> Bot {
+pub(super) fn checking(world: &World, name: &str, base: &str) -> Bot {
     world
         .datapin(&["check"])
         .env("CI_MERGE_REQUEST_IID", "12")

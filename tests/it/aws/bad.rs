@@ -140,3 +140,64 @@ fn a_token_of_the_ci_system_is_enough() {
     let looked = moto.wait(async { Shelf::open(&aws, Place { access, ..here() }).await?.complete().await });
     assert_eq!(looked.unwrap().objects.len(), 4);
 }
+
+#[test]
+fn trouble_that_does_not_end_is_given_up() {
+    let moto = moto!();
+    let door = Door::before(moto.port());
+    door.rule(|_| answers(503, "SlowDown"));
+    let error = through(&moto, &door);
+    assert!(error.is_transient() && error.to_string().contains("AWS asks to slow down"), "{error}");
+    assert!((2..=6).contains(&door.seen().len()), "{:#?}", door.seen());
+}
+
+/// A token in a file, as on a runner in a cluster; it leads to a role between, and from there to the account's.
+#[test]
+fn a_token_leads_through_a_role_between_in_sessions_that_name_the_run() {
+    let moto = moto!();
+    moto.bucket("preview");
+    moto.export("preview", "1/");
+    let door = Door::before(moto.port());
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = std::sync::Arc::clone(&asked);
+    door.rule(move |request| {
+        if request.contains("action=assumerole") {
+            heard.lock().unwrap().push(request.rsplit("\r\n").next().unwrap_or_default().to_owned());
+        }
+        Says::Through
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    std::fs::write(&file, "ey.J.x\n").unwrap();
+    let url = door.url();
+    let aws = datapin::aws::Aws::new(std::sync::Arc::new(move |name| match name {
+        "AWS_ENDPOINT_URL" => Some(url.clone()),
+        "AWS_REGION" => Some("eu-central-1".to_owned()),
+        "AWS_ROLE_ARN" => Some("arn:aws:iam::111111111111:role/ci".to_owned()),
+        "AWS_WEB_IDENTITY_TOKEN_FILE" => Some(file.display().to_string()),
+        _ => None,
+    }));
+    let role = "arn:aws:iam::123456789012:role/datapin";
+    let access = AwsAccess { role_arn: Some(role.to_owned()), ..AwsAccess::default() };
+    let aws = aws.for_run("01KAZ");
+    let looked = moto.wait(async { Shelf::open(&aws, Place { access, ..here() }).await?.complete().await });
+    assert_eq!(looked.unwrap().objects.len(), 4);
+    let asked = asked.lock().unwrap();
+    let (first, second) = (&asked[0], asked.last().unwrap());
+    for part in ["action=assumerolewithwebidentity", "role%2fci", "webidentitytoken=ey.j.x&", "session"] {
+        assert!(format!("{first}&").contains(part), "no {part}: {first}");
+    }
+    assert!(second.contains("action=assumerole&") && second.contains("role%2fdatapin"), "{second}");
+    assert!(asked.iter().all(|one| one.contains("rolesessionname=datapin-01kaz")), "{asked:#?}");
+}
+
+#[test]
+fn a_bucket_may_have_an_address_of_its_own() {
+    let moto = moto!();
+    moto.bucket("preview");
+    moto.export("preview", "1/");
+    let access = AwsAccess { endpoint: Some(moto.url()), ..AwsAccess::default() };
+    let aws = aws_at("http://127.0.0.1:1");
+    let looked = moto.wait(async { Shelf::open(&aws, Place { access, ..here() }).await?.complete().await });
+    assert_eq!(looked.unwrap().objects.len(), 4);
+}

@@ -149,3 +149,34 @@ fn a_refusal_names_the_statement() {
         "{error}"
     );
 }
+
+#[test]
+fn type_tier_and_key_are_given_where_it_is_created() {
+    let moto = moto!();
+    let made = config::Parameter {
+        secrecy: Secrecy::Secure,
+        tier: Some("Advanced".to_owned()),
+        kms_key: Some("alias/data".to_owned()),
+        ..settings()
+    };
+    write_by(&moto, &moto.aws(), &made, "1").unwrap();
+    write_by(&moto, &moto.aws(), &made, "2").unwrap();
+    let found = moto.wait(moto.ssm().describe_parameters().send()).unwrap();
+    let found = &found.parameters()[0];
+    assert_eq!(found.r#type(), Some(&ParameterType::SecureString));
+    assert_eq!(found.tier().map(aws_sdk_ssm::types::ParameterTier::as_str), Some("Advanced"));
+    assert_eq!((found.key_id(), found.version()), (Some("alias/data"), 2));
+}
+
+#[test]
+fn a_wrong_clock_is_explained() {
+    let moto = moto!();
+    let door = Door::before(moto.port());
+    door.rule(|_| {
+        let text = r#"{"__type": "InvalidSignatureException", "message": "Signature expired: 1 is now earlier than 2"}"#;
+        Says::Answers(400, vec![], text.to_owned())
+    });
+    let error = write_by(&moto, &aws_at(&door.url()), &settings(), "1").unwrap_err();
+    assert!(matches!(&error, ParameterError::Aws(aws) if aws.fault == Fault::Skew), "{error}");
+    assert!(error.to_string().contains("the clock of this machine is wrong"), "{error}");
+}

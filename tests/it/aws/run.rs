@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use toml_edit::{Array, InlineTable, Value, value};
+use toml_edit::{InlineTable, Value, value};
 
 use super::moto;
 use crate::moto::{Door, Moto, SECRET, Says, variables};
 use crate::world::{Bot, NEW, OLD, World};
 
-const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(60);
 const LATER: &str = "2026.11.24-1";
 const PARAMETER: &str = "/int/timetable/version";
 
-fn table(pairs: &[(&str, &str)]) -> Value {
+pub(super) fn table(pairs: &[(&str, &str)]) -> Value {
     pairs.iter().map(|(key, text)| ((*key).to_owned(), Value::from(*text))).collect::<InlineTable>().into()
 }
 
 /// Gives an environment a bucket, and a parameter.
-pub(super) fn equip(world: &World, environment: &str, purpose: &str, bucket: &str) {
+pub fn equip(world: &World, environment: &str, purpose: &str, bucket: &str) {
     world.config(|text| {
         let one = &mut text["environment"][environment];
         one["purpose"] = value(purpose);
@@ -28,7 +28,7 @@ pub(super) fn equip(world: &World, environment: &str, purpose: &str, bucket: &st
 }
 
 /// A bot that reaches AWS at an address.
-pub(super) fn at(bot: Bot, url: &str) -> Bot {
+pub fn at(bot: Bot, url: &str) -> Bot {
     variables(url).into_iter().fold(bot, |bot, (name, text)| bot.env(name, &text))
 }
 
@@ -235,42 +235,61 @@ fn one_bucket_under_two_purposes_is_2() {
     world.datapin(&["check"]).run().code(2).says("bucket `data` has two purposes");
 }
 
-/// 3,000 objects, killed in the middle; the next one copies the rest, and no object twice.
 #[test]
-fn a_promotion_that_is_killed_is_finished_by_the_next_one() {
+fn a_write_that_fails_is_tried_again() {
     let moto = moto!();
-    moto.bucket("preview");
-    moto.bucket("live");
-    let prefix = format!("timetable/{NEW}/");
-    let objects: Vec<_> = (0..3000)
-        .map(|number| (format!("{prefix}tile {number}+.bin"), number.to_string().into_bytes()))
-        .collect();
-    moto.put("preview", &objects);
-    moto.put("preview", &[(format!("{prefix}_SUCCESS"), Vec::new())]);
-    let world = World::new();
-    equip(&world, "int", "preview", "preview");
-    equip(&world, "abn", "live", "live");
-    world.config(|text| {
-        let stages = text["pipeline"]["preprod"]["stages"].as_array_mut().unwrap();
-        let stage = stages.get_mut(0).unwrap().as_inline_table_mut().unwrap();
-        stage.insert("promote", table(&[("from", "int")]));
-        text["pipeline"]["preprod"]["requires"] = value(Array::new());
-    });
+    let world = int(&moto);
+    moto.export("preview", &format!("timetable/{NEW}/"));
     let door = Door::before(moto.port());
-    let args = ["promote", "abn", NEW];
-    at(world.datapin(&["promote", "abn", NEW, "--dry-run"]), &door.url()).run().code(0).says("3001 objects");
-    assert!(moto.keys("live").is_empty());
-    let mut running = at(world.datapin(&args), &door.url()).spawn();
-    let copies = || door.seen().iter().filter(|line| line.starts_with("PUT /live/")).count();
-    world.until("it copies", LONG, || copies() > 300);
-    running.kill();
-    let there = moto.keys("live");
-    assert!(there.len() < 3001 && !there.iter().any(|key| key.ends_with("_SUCCESS")), "{}", there.len());
-    door.forget();
-    at(world.datapin(&args), &door.url()).spawn().wait(LONG * 2).code(0);
-    assert_eq!(moto.keys("live").len(), 3001);
-    assert!(copies() <= 3001 - there.len(), "{} copies, {} were there", copies(), there.len());
-    door.forget();
-    at(world.datapin(&args), &door.url()).run().code(0).says("0 objects").says("3001 were there");
-    assert_eq!(copies(), 0);
+    let left = std::sync::atomic::AtomicU32::new(2);
+    door.rule(move |request| {
+        use std::sync::atomic::Ordering::SeqCst;
+        let write = request.contains("amazonssm.putparameter");
+        match write && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
+            true => {
+                let text = r#"{"__type": "AccessDeniedException", "Message": "not yet"}"#.to_owned();
+                Says::Answers(400, vec![], text)
+            }
+            false => Says::Through,
+        }
+    });
+    at(world.datapin(&["deploy", "int", NEW]), &door.url()).run().code(0);
+    assert_eq!(moto.parameter(PARAMETER).as_deref(), Some(NEW));
+}
+
+fn theirs(moto: &Moto) {
+    let put = moto.ssm().put_parameter().name(PARAMETER).value("theirs").overwrite(true);
+    moto.wait(put.send()).unwrap();
+}
+
+#[test]
+fn what_somebody_else_wrote_is_brought_back_by_reconcile_and_by_a_run_that_fails() {
+    let moto = moto!();
+    let world = int(&moto);
+    theirs(&moto);
+    let done = at(world.datapin(&["reconcile"]), &moto.url()).run().code(0);
+    done.says(&format!("parameter {PARAMETER}: {OLD} (was theirs)"));
+    assert_eq!(moto.parameter(PARAMETER).as_deref(), Some(OLD));
+    at(world.datapin(&["reconcile"]), &moto.url()).run().code(0).says("nothing was left to finish");
+    theirs(&moto);
+    moto.export("preview", &format!("timetable/{NEW}/"));
+    world.gate("int-test").fails();
+    at(world.datapin(&["deploy", "int", NEW]), &moto.url()).run().code(11);
+    assert_eq!(moto.parameter(PARAMETER).as_deref(), Some(OLD));
+}
+
+#[test]
+fn what_a_started_run_names_is_left_to_it() {
+    let moto = moto!();
+    let world = int(&moto);
+    moto.export("preview", &format!("timetable/{NEW}/"));
+    world.gate("int-test").hangs();
+    let running = at(world.datapin(&["deploy", "int", NEW]), &moto.url()).spawn();
+    world.until("the gate begins", LONG, || world.gate("int-test").began().contains(&NEW.to_owned()));
+    theirs(&moto);
+    at(world.datapin(&["reconcile"]).by("bo"), &moto.url()).run().code(0);
+    assert_eq!(moto.parameter(PARAMETER).as_deref(), Some("theirs"));
+    world.gate("int-test").passes();
+    running.wait(LONG).code(0);
+    assert_eq!(moto.parameter(PARAMETER).as_deref(), Some(NEW));
 }

@@ -17,10 +17,12 @@ pub enum Finisher {
     Deploy,
     /// `reconcile`.
     Reconcile,
+    /// `resume`.
+    Resume,
 }
 
 impl Finisher {
-    /// Both.
+    /// Those after whom everything has to be in order.
     pub const ALL: [Self; 2] = [Finisher::Deploy, Finisher::Reconcile];
 
     /// The one of a case, where only one is asked for.
@@ -68,6 +70,9 @@ pub fn kill(place: &Place, case: Case) -> Row {
     let next = next(place, case).spawn().wait(LIMIT);
     let mut violations = violations(place, &left, &Witness::of(place, said), case.finisher, &next);
     violations.extend(land_late(place, case.side));
+    if case.side == Side::Late {
+        violations.extend(place.mended_after_a_late_write(case.number));
+    }
     if reached == victim.code.is_some() {
         violations.push(format!("the victim ended with {:?}", victim.code));
     }
@@ -81,7 +86,7 @@ pub fn strike(place: &Place, case: Case, blow: Blow) -> (Running, usize) {
     place.reset();
     let said = place.world.chat().messages().len();
     place.wire.arm(Some(Plan { point: case.point, side: case.side, blow }));
-    let victim = place.world.datapin(place.scenario.victim).by(&format!("victim-{}", case.number)).spawn();
+    let victim = place.bot(place.scenario.victim).by(&format!("victim-{}", case.number)).spawn();
     place.wire.victim(victim.pid());
     (victim, said)
 }
@@ -91,8 +96,9 @@ pub fn next(place: &Place, case: Case) -> Bot {
     let args = match case.finisher {
         Finisher::Deploy => vec!["deploy", place.scenario.pipeline, NEXT],
         Finisher::Reconcile => vec!["reconcile"],
+        Finisher::Resume => vec!["resume"],
     };
-    place.world.datapin(&args).by(&format!("next-{}", case.number))
+    place.bot(&args).by(&format!("next-{}", case.number))
 }
 
 impl Row {

@@ -87,7 +87,9 @@ pub fn violations(
             wrong.push(format!("the chat heard of the start of {run}, and of no end"));
         }
     }
-    wrong.extend(exit(place, now, finisher, next));
+    wrong.extend(never_back(left, now));
+    wrong.extend(place.stores_differ(&now.queue));
+    wrong.extend(exit(place, left, now, finisher, next));
     wrong
 }
 
@@ -159,6 +161,14 @@ fn history(left: &Witness, now: &Witness) -> Vec<String> {
         .collect()
 }
 
+/// Behind the commit point there is only one way.
+fn never_back(left: &Witness, now: &Witness) -> Option<String> {
+    let outcome = now.line().map(|line| line["outcome"].clone()).unwrap_or_default();
+    let good = ["verified", "restored"].iter().any(|good| outcome == *good);
+    (left.state() == "verified" && !good)
+        .then(|| format!("it was verified when it was killed, and ended as {outcome}"))
+}
+
 /// No push without an intent.
 fn every_commit_is_named(place: &Place, now: &Witness) -> Vec<String> {
     let named: Vec<&Value> =
@@ -175,13 +185,15 @@ fn every_commit_is_named(place: &Place, now: &Witness) -> Vec<String> {
         .collect()
 }
 
-fn exit(place: &Place, now: &Witness, finisher: Finisher, next: &Done) -> Vec<String> {
+fn exit(place: &Place, left: &Witness, now: &Witness, finisher: Finisher, next: &Done) -> Vec<String> {
     let frozen = place.world.freeze(place.scenario.environments[0]).is_some();
     let expected = match (finisher, place.scenario.fault) {
         (Finisher::Deploy, Fault::NoWayBack) if frozen => 15,
         (Finisher::Reconcile, Fault::NoWayBack) if frozen => 12,
         (Finisher::Deploy, Fault::Gate(_)) => 11,
-        (Finisher::Deploy | Finisher::Reconcile, _) => 0,
+        // There is nothing to resume where nothing was left.
+        (Finisher::Resume, _) if ["not entered", "ended"].contains(&&*left.state()) => 2,
+        (Finisher::Deploy | Finisher::Reconcile | Finisher::Resume, _) => 0,
     };
     let mut wrong = Vec::new();
     if next.code != Some(expected) {

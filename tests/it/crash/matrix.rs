@@ -125,8 +125,7 @@ fn panicked(scenario: &Scenario, case: Case, panic: &dyn std::any::Any) -> Row {
 fn undisturbed(place: &Place) -> Vec<Point> {
     place.reset();
     place.wire.arm(None);
-    let bot = place.world.datapin(place.scenario.victim).by("undisturbed");
-    bot.run().code(place.scenario.exit);
+    place.bot(place.scenario.victim).by("undisturbed").run().code(place.scenario.exit);
     place.wire.disarm()
 }
 
@@ -151,7 +150,7 @@ pub fn cases(seen: &[Point], scenario: &Scenario, extent: Extent) -> Vec<Case> {
                 reads += 1;
                 if reads % 3 == 1 { &[Side::Before, Side::After] } else { &[] }
             }
-            Kind::Read | Kind::Agent | Kind::Gate => &[],
+            Kind::Read | Kind::Agent | Kind::Gate | Kind::Parameter | Kind::Copy | Kind::Look => &[],
         };
         cases.extend(sides.iter().map(|side| (*point, *side)));
     }
@@ -182,7 +181,7 @@ fn is_edge(point: Point, seen: &[Point], scenario: &Scenario) -> bool {
     point.nth == 1 || point.nth == last
 }
 
-const HEAD: &str = "scenario            killed at       side          then       state         outcome";
+const HEAD: &str = "scenario            killed at         side          then       state         outcome";
 
 impl std::fmt::Display for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -191,7 +190,7 @@ impl std::fmt::Display for Row {
         let point = point.to_string();
         let (then, state) = (format!("{finisher:?}"), if *reached { state } else { "not reached" });
         let bad = if violations.is_empty() { "" } else { "  WRONG" };
-        write!(f, "{scenario:<19} {point:<15} {side:<13} {then:<10} {state:<13} {outcome}{bad}")
+        write!(f, "{scenario:<19} {point:<17} {side:<13} {then:<10} {state:<13} {outcome}{bad}")
     }
 }
 

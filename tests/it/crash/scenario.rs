@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use toml_edit::value;
 
+use super::stores::Stores;
 use super::wire::{Blow, Kind, Plan, Point, Side, Wire};
+use crate::aws::at;
+use crate::moto::Moto;
 use crate::transport::git;
-use crate::world::{NEW, OLD, QUEUE, Transport, World};
+use crate::world::{Bot, NEW, OLD, QUEUE, Transport, World};
 
 /// The version of the next run.
 pub const NEXT: &str = "2026.11.23-2";
@@ -33,6 +36,8 @@ pub struct Scenario {
     pub exit: i32,
     /// Whether the short matrix has it.
     pub short: bool,
+    /// What of AWS its environments have.
+    pub stores: Stores,
 }
 
 /// The run that has to be told of.
@@ -92,7 +97,7 @@ pub enum Fault {
     NoWayBack,
 }
 
-const DEPLOY_INT: &[&str] = &["deploy", "int", NEW];
+pub const DEPLOY_INT: &[&str] = &["deploy", "int", NEW];
 const PREPROD: &[(&str, &str)] = &[("int", OLD), ("preprod", OLD), ("int", NEW), ("int", NEXT)];
 
 /// All scenarios.
@@ -108,6 +113,7 @@ pub const ALL: &[Scenario] = &[
         fault: Fault::None,
         exit: 0,
         short: true,
+        stores: Stores::None,
     },
     Scenario {
         name: "failing gate",
@@ -120,6 +126,7 @@ pub const ALL: &[Scenario] = &[
         fault: Fault::Gate("int-test"),
         exit: 11,
         short: true,
+        stores: Stores::None,
     },
     Scenario {
         name: "failing rollback",
@@ -132,6 +139,7 @@ pub const ALL: &[Scenario] = &[
         fault: Fault::NoWayBack,
         exit: 12,
         short: false,
+        stores: Stores::None,
     },
     Scenario {
         name: "three stages",
@@ -144,6 +152,7 @@ pub const ALL: &[Scenario] = &[
         fault: Fault::None,
         exit: 0,
         short: false,
+        stores: Stores::None,
     },
     Scenario {
         name: "third stage breaks",
@@ -156,6 +165,7 @@ pub const ALL: &[Scenario] = &[
         fault: Fault::Breaks("prd", "remo"),
         exit: 10,
         short: false,
+        stores: Stores::None,
     },
     Scenario {
         name: "rollback",
@@ -168,6 +178,7 @@ pub const ALL: &[Scenario] = &[
         fault: Fault::None,
         exit: 0,
         short: false,
+        stores: Stores::None,
     },
     Scenario {
         name: "killed takeover",
@@ -180,6 +191,7 @@ pub const ALL: &[Scenario] = &[
         fault: Fault::None,
         exit: 0,
         short: false,
+        stores: Stores::None,
     },
 ];
 
@@ -191,6 +203,8 @@ pub struct Place {
     pub wire: Wire,
     /// What is run.
     pub scenario: &'static Scenario,
+    /// AWS, where the scenario has something of it.
+    pub moto: Option<Moto>,
     main: String,
     queue: String,
     lines: usize,
@@ -204,9 +218,11 @@ impl Place {
         let hook = world.chat().webhook_url();
         let mut wire = None;
         let root = world.dir().display().to_string();
+        let moto = scenario.stores.open(&world);
+        let aws = moto.as_ref().map(Moto::port);
         world.config(|text| {
             let url = text["repository"]["url"].as_str().unwrap().to_owned();
-            let made = Wire::new(world.dir(), port(&url), port(&hook));
+            let made = Wire::new(world.dir(), port(&url), port(&hook), aws);
             text["repository"]["url"] = value(url.replace(&port(&url).to_string(), &made.git().to_string()));
             for (_, environment) in text["environment"].as_table_mut().unwrap().iter_mut() {
                 through(&root, "agent", &mut environment["agent"]["command"]);
@@ -224,12 +240,14 @@ impl Place {
             std::fs::write(world.dir().join("chat.url"), hook).unwrap();
             wire = Some(made);
         });
+        let empty = String::new;
+        let mut place =
+            Self { world, wire: wire.unwrap(), scenario, moto, main: empty(), queue: empty(), lines: 0 };
         for (pipeline, version) in scenario.before {
-            world.verified(pipeline, version);
+            place.bot(&["deploy", pipeline, version]).run().code(0);
         }
-        let (main, queue) = (world.tip("main"), world.tip(QUEUE));
-        let lines = world.queue().history.len();
-        let mut place = Self { world, wire: wire.unwrap(), scenario, main, queue, lines };
+        (place.main, place.queue) = (place.world.tip("main"), place.world.tip(QUEUE));
+        place.lines = place.world.queue().history.len();
         if scenario.begun == Begun::AtTheGate {
             place.abandon();
         }
@@ -240,11 +258,20 @@ impl Place {
     fn abandon(&mut self) {
         let point = Point { kind: Kind::Gate, nth: 1 };
         self.wire.arm(Some(Plan { point, side: Side::AfterBeat, blow: Blow::Kill }));
-        let first = self.world.datapin(DEPLOY_INT).by("first").spawn();
+        let first = self.bot(DEPLOY_INT).by("first").spawn();
         self.wire.victim(first.pid());
         assert_eq!(first.wait(Duration::from_secs(60)).code, None, "the first bot is killed");
         self.wire.disarm();
         (self.main, self.queue) = (self.world.tip("main"), self.world.tip(QUEUE));
+    }
+
+    /// A bot of this place: what it does to AWS crosses the wire, too.
+    pub fn bot(&self, args: &[&str]) -> Bot {
+        let bot = self.world.datapin(args);
+        match self.wire.aws() {
+            Some(port) => at(bot, &format!("http://127.0.0.1:{port}")),
+            None => bot,
+        }
     }
 
     /// How many lines the history has before a case.
@@ -264,6 +291,7 @@ impl Place {
         git(&bare, &["update-ref", "refs/heads/main", &self.main]);
         git(&bare, &["update-ref", &format!("refs/heads/{QUEUE}"), &self.queue]);
         self.world.until("the agent is back", Duration::from_secs(20), || self.agent_is_at(&self.main));
+        self.restock();
         self.fail();
     }
 

@@ -32,7 +32,7 @@ pub fn cases(seen: &[Point], extent: Extent) -> Vec<Case> {
             (Kind::Queue | Kind::Target | Kind::Chat, _) => &[Side::Before, Side::After],
             (Kind::Gate, _) => &[Side::AfterBeat],
             (Kind::Agent, Extent::Full) if point.nth == 1 => &[Side::AfterBeat],
-            (Kind::Agent | Kind::Read, _) => &[],
+            (Kind::Agent | Kind::Read | Kind::Parameter | Kind::Copy | Kind::Look, _) => &[],
         };
         all.extend(sides.iter().map(|side| (*point, *side)));
     }
@@ -71,6 +71,7 @@ pub fn stall(place: &Place, case: Case) -> Row {
     if woke == [18] && now.line().is_some_and(|line| hours(line) < 0.9) {
         violations.push("the clocks did not differ by an hour".to_owned());
     }
+    violations.extend(place.stores_differ(&place.world.queue()));
     if !place.world.queue().tickets.is_empty() {
         violations.push(format!("the queue is not empty:\n{}", place.world.queue()));
     }

@@ -1,6 +1,6 @@
 //! The wires that a test holds: everything that a bot does to the outside crosses one of them.
 //!
-//! Git and chat go through a proxy; agents and gates are started through a script that asks the test before it runs
+//! Git, chat and AWS go through a proxy; agents and gates are started through a script that asks the test before it runs
 //! the program, and again before it gives the answer back. A [`Blow`] falls on a process at one chosen request.
 
 mod plan;
@@ -27,6 +27,7 @@ pub struct Wire {
     shared: Arc<Shared>,
     git: u16,
     chat: u16,
+    aws: Option<u16>,
 }
 
 struct Shared {
@@ -63,8 +64,8 @@ enum Go {
 }
 
 impl Wire {
-    /// Wires to the git server and the chat on these ports, and for the programs of the world in `root`.
-    pub fn new(root: &Path, git: u16, chat: u16) -> Self {
+    /// Wires to the git server, the chat and AWS on these ports, and for the programs of the world in `root`.
+    pub fn new(root: &Path, git: u16, chat: u16, aws: Option<u16>) -> Self {
         let dir = root.join("wire");
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(root.join("wire.sh"), SCRIPT).unwrap();
@@ -74,7 +75,8 @@ impl Wire {
         shared.clone().hear_programs();
         let git = shared.clone().proxy(git);
         let chat = shared.clone().proxy(chat);
-        Self { shared, git, chat }
+        let aws = aws.map(|aws| shared.clone().proxy(aws));
+        Self { shared, git, chat, aws }
     }
 
     /// Port of the git proxy.
@@ -85,6 +87,11 @@ impl Wire {
     /// Port of the chat proxy.
     pub fn chat(&self) -> u16 {
         self.chat
+    }
+
+    /// Port of the proxy to AWS.
+    pub fn aws(&self) -> Option<u16> {
+        self.aws
     }
 
     /// Counts from now on, and lets a blow fall on the [`Wire::victim`].
@@ -133,7 +140,7 @@ impl Drop for Wire {
             .custom_flags(nonblocking())
             .open(self.shared.dir.join("asks"))
             .and_then(|mut asks| asks.write_all(b"end\n"));
-        for port in [self.git, self.chat] {
+        for port in [Some(self.git), Some(self.chat), self.aws].into_iter().flatten() {
             let _ = TcpStream::connect(("127.0.0.1", port))
                 .and_then(|mut stream| stream.write_all(b"END\r\n\r\n"));
         }

@@ -67,11 +67,6 @@ impl Door {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Forgets them.
-    pub fn forget(&self) {
-        self.seen.lock().unwrap().clear();
-    }
-
     /// How many requests are held.
     pub fn holds(&self) -> usize {
         self.held.0.lock().unwrap().waiting

@@ -15,6 +15,12 @@ pub enum Kind {
     Agent,
     /// A gate.
     Gate,
+    /// A write of a parameter.
+    Parameter,
+    /// A copy of an object.
+    Copy,
+    /// Anything that only reads from AWS.
+    Look,
 }
 
 impl Kind {
@@ -26,6 +32,9 @@ impl Kind {
             Kind::Chat => "chat post",
             Kind::Agent => "agent call",
             Kind::Gate => "gate",
+            Kind::Parameter => "parameter write",
+            Kind::Copy => "copy",
+            Kind::Look => "look at AWS",
         }
     }
 }

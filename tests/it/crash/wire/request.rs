@@ -1,4 +1,4 @@
-//! Requests to the git server and the chat, and what they are for.
+//! Requests to the git server, the chat and AWS, and what they are for.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -49,6 +49,15 @@ impl Request {
         let line = self.head.lines().next().unwrap_or_default();
         if line.contains("/hooks/") {
             return Kind::Chat;
+        }
+        if self.header("authorization").is_some_and(|words| words.starts_with("AWS4-")) {
+            let writes =
+                |name: &str| self.header("x-amz-target").is_some_and(|target| target.ends_with(name));
+            return match self.header("x-amz-copy-source") {
+                Some(_) => Kind::Copy,
+                None if writes(".PutParameter") => Kind::Parameter,
+                None => Kind::Look,
+            };
         }
         let names =
             |branch: &str| self.body.windows(branch.len()).take(300).any(|at| at == branch.as_bytes());
