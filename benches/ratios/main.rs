@@ -2,7 +2,7 @@
 //! the same machine, with the release build and real git servers (`git http-backend` behind lighttpd).
 //!
 //! ```console
-//! $ cargo bench                       # everything, about 7 minutes
+//! $ cargo bench                       # everything, about 12 minutes
 //! $ cargo bench -- --quick            # fewer rounds
 //! $ cargo bench -- c e                # some sections
 //! $ cargo bench -- --markdown         # the table for the README
@@ -29,7 +29,7 @@ mod enter;
 mod finished;
 mod handover;
 mod kept;
-#[allow(dead_code, reason = "the tests need more of it")]
+#[allow(dead_code, unused_imports, reason = "the tests need more of it")]
 #[path = "../../tests/it"]
 mod it {
     pub mod kube_server;

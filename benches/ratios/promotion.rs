@@ -42,7 +42,7 @@ pub fn measure(extent: Extent, table: &mut Table) {
     let objects = extent.of(10_000, 2_000);
     scene.export(LARGE, objects);
     let (mut datapin, mut rival) = (Runs::default(), Runs::default());
-    for round in 0..extent.of(3, 1) {
+    for round in 0..extent.of(2, 1) {
         scene.take_turn(&mut datapin, &format!("datapin-{round}"), Scene::datapin);
         scene.take_turn(&mut rival, &format!("aws-{round}"), Scene::aws);
     }
