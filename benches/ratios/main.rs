@@ -2,7 +2,7 @@
 //! the same machine, with the release build and real git servers (`git http-backend` behind lighttpd).
 //!
 //! ```console
-//! $ cargo bench                       # everything, about 7 minutes
+//! $ cargo bench                       # everything, about 12 minutes
 //! $ cargo bench -- --quick            # fewer rounds
 //! $ cargo bench -- c e                # some sections
 //! $ cargo bench -- --markdown         # the table for the README
@@ -29,16 +29,18 @@ mod enter;
 mod finished;
 mod handover;
 mod kept;
-#[allow(dead_code, reason = "the tests need more of it")]
+#[allow(dead_code, unused_imports, reason = "the tests need more of it")]
 #[path = "../../tests/it"]
 mod it {
     pub mod kube_server;
+    pub mod moto;
 }
 mod line;
 mod long;
 mod many;
 mod measure;
 mod pin;
+mod promotion;
 #[allow(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/it/faults/proxy.rs"]
 mod proxy;
@@ -76,7 +78,7 @@ impl Extent {
 /// One section of the table.
 type Section = (&'static str, &'static str, fn(Extent, &mut Table));
 
-const SECTIONS: [Section; 11] = [
+const SECTIONS: [Section; 12] = [
     ("a", "pin 4 services in a repository of 10,000 files", pin::measure),
     ("b", "1 to 10,000 pins in one commit", many::measure),
     ("c", "50 bots enter one queue", enter::measure),
@@ -88,6 +90,7 @@ const SECTIONS: [Section; 11] = [
     ("i", "1,000 Applications waited for at once", thousand::measure),
     ("k", "a kept repository that is fetched for long", kept::measure),
     ("l", "what is shown of 10,000 finished runs", finished::measure),
+    ("m", "promotion of 10,000 small objects, on one moto server", promotion::measure),
 ];
 
 fn main() {

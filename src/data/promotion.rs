@@ -33,6 +33,8 @@ pub struct Promotion {
 pub struct Work {
     /// The package at the source.
     pub package: Package,
+    /// What the target has.
+    pub there: Package,
     /// What the target lacks, without what is written last.
     pub copy: Vec<Object>,
     /// What is written last, if the target lacks it.
@@ -73,10 +75,10 @@ impl Promotion {
     /// The source is not complete, the target has other bytes, or one of them could not be looked at.
     pub async fn plan(&self) -> Result<Work, DataError> {
         let (from, to) = tokio::try_join!(self.from.complete(), self.to.package())?;
-        self.compare(from, &to).await
+        self.compare(from, to).await
     }
 
-    async fn compare(&self, from: Package, to: &Package) -> Result<Work, DataError> {
+    async fn compare(&self, from: Package, to: Package) -> Result<Work, DataError> {
         let missing: Vec<Object> =
             from.objects.iter().filter(|one| to.object(&one.key).is_none()).cloned().collect();
         let extra = to.objects.iter().filter(|one| from.object(&one.key).is_none());
@@ -107,7 +109,7 @@ impl Promotion {
         let last = self.from.place().complete.last();
         let (mut at_last, copy): (Vec<Object>, Vec<Object>) =
             missing.into_iter().partition(|one| last == Some(one.key.as_str()));
-        Ok(Work { package: from, copy, last: at_last.pop() })
+        Ok(Work { package: from, there: to, copy, last: at_last.pop() })
     }
 
     /// Copies what is left, and proves that the target then has the same bytes. Returns the package there.
@@ -136,11 +138,11 @@ impl Promotion {
         }
         drop(copies);
         if work.objects() == 0 {
-            return self.to.complete().await;
+            return self.to.completed(work.there.clone()).await;
         }
         // All others are there, and are what they should be: only then may somebody read it.
         let there = self.to.package().await?;
-        let rest = self.compare(work.package.clone(), &there).await?;
+        let rest = self.compare(work.package.clone(), there).await?;
         for object in rest.copy.iter().chain(&rest.last) {
             self.copy(object).await?;
         }

@@ -105,6 +105,26 @@ fn every_pin_file_is_there_and_holds_the_first_version() {
     }
 }
 
+/// Every other change has to be made in both.
+#[test]
+fn the_configuration_with_aws_is_the_same_and_more() {
+    let load = |name: &str| {
+        let text = fs::read_to_string(sample().join(name)).unwrap();
+        datapin::config::load(name, &text).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let (plain, mut aws) = (load("datapin.toml"), load("datapin-aws.toml"));
+    aws.source = plain.source.clone();
+    for (name, environment) in &mut aws.environments {
+        let equipped = (environment.purpose.take().is_some(), environment.bucket.take().is_some());
+        assert_eq!(equipped, (true, true), "{name}");
+        environment.ssm = None;
+    }
+    for stage in aws.pipelines.values_mut().flat_map(|pipeline| &mut pipeline.stages) {
+        stage.promote = None;
+    }
+    assert_eq!(format!("{plain:#?}"), format!("{aws:#?}"));
+}
+
 #[test]
 fn no_values_file_is_left_over() {
     let pins = pin_files(&config());

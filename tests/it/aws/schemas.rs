@@ -1,6 +1,7 @@
 //! The two schemas of the concept, end to end: export → test on Preview → promote → acceptance and production on Live.
 
-use toml_edit::{InlineTable, Value, value};
+use datapin::config::AwsAccess;
+use toml_edit::{DocumentMut, InlineTable, Item, Value, value};
 
 use super::moto;
 use super::run::{at, equip};
@@ -78,4 +79,59 @@ fn what_changed_after_the_test_is_not_promoted() {
     done.says("was verified in `int` by run");
     at(world.datapin(&["promote", "abn", NEW]), &moto.url()).run().code(15);
     assert!(moto.keys("s3-live").is_empty());
+}
+
+/// The accounts of `environments/datapin-aws.toml`: data, test, production, playground.
+const DATA: &str = "arn:aws:iam::111111111111:role/datapin";
+const TEST: &str = "arn:aws:iam::222222222222:role/datapin";
+const PRODUCTION: &str = "arn:aws:iam::333333333333:role/datapin";
+const PLAYGROUND: &str = "arn:aws:iam::444444444444:role/datapin";
+
+/// The sample's own buckets, parameters and promotions.
+fn sample() -> World {
+    let sample: DocumentMut = include_str!("../../../environments/datapin-aws.toml").parse().unwrap();
+    let world = World::new();
+    world.config(|text| {
+        for (name, environment) in text["environment"].as_table_mut().unwrap().iter_mut() {
+            for key in ["purpose", "bucket", "ssm"] {
+                if let Some(own) = sample["environment"][name.get()].get(key) {
+                    environment[key] = own.clone();
+                }
+            }
+        }
+        let pipelines: Item = sample["pipeline"].clone();
+        text["pipeline"] = pipelines;
+    });
+    world
+}
+
+fn parameter(moto: &Moto, role: &str, name: &str) -> Option<String> {
+    let access = AwsAccess { role_arn: Some(role.to_owned()), ..AwsAccess::default() };
+    let client = moto.wait(moto.aws().ssm(&access)).unwrap();
+    let got = moto.wait(client.get_parameter().name(name).send()).ok()?;
+    got.parameter()?.value().map(str::to_owned)
+}
+
+#[test]
+fn the_samples_configuration_serves_both_schemas() {
+    let moto = moto!();
+    let world = sample();
+    for (role, purpose) in [(DATA, "data"), (PLAYGROUND, "playground")] {
+        for stage in ["preview", "live"] {
+            moto.bucket_of(role, &format!("{purpose}-{stage}"));
+        }
+        moto.export(&format!("{purpose}-preview"), &format!("timetable/{NEW}/"));
+    }
+    for pipeline in ["data-test", "int", "preprod", "play-test", "play-koala"] {
+        at(world.datapin(&["deploy", pipeline, NEW]), &moto.url()).run().code(0);
+    }
+    for (role, environment) in [(TEST, "int"), (TEST, "abn"), (PRODUCTION, "prd")] {
+        let name = format!("/{environment}/timetable/version");
+        assert_eq!(parameter(&moto, role, &name).as_deref(), Some(NEW), "{environment}");
+    }
+    for bucket in ["data-live", "playground-live"] {
+        assert_eq!(moto.keys(bucket).len(), 4, "{bucket}");
+    }
+    let again = at(world.datapin(&["promote", "play-koala", NEW]), &moto.url()).run().code(0);
+    again.says("0 objects").says("4 were there");
 }
