@@ -5,33 +5,37 @@ use crate::gitlab_server::{GitLabServer, MergeMethod, Role};
 use crate::world::Bot;
 
 /// A merge request as the server has it.
-struct Seen {
-    state: String,
-    title: String,
+pub(super) struct Seen {
+    pub state: String,
+    pub title: String,
     labels: Vec<String>,
     assignees: usize,
-    source_branch: String,
-    target_branch: String,
+    pub source_branch: String,
+    pub target_branch: String,
     notes: Vec<String>,
 }
 
-struct Place {
-    world: World,
-    server: GitLabServer,
-    project: u64,
+/// A world whose repository is a project of a GitLab.
+pub(super) struct Place {
+    pub world: World,
+    pub server: GitLabServer,
+    pub project: u64,
     token: String,
 }
 
 impl Place {
     fn new() -> Self {
-        let world = int_on(&[OLD]);
+        Self::of(int_on(&[OLD]))
+    }
+
+    pub fn of(world: World) -> Self {
         let server = GitLabServer::start();
         let project = server.project_of("data/environments", &world.bare());
         let token = server.token("datapin-bot", Role::Maintainer, &["api"]);
         Self { world, server, project, token }
     }
 
-    fn bot(&self, args: &[&str]) -> Bot {
+    pub fn bot(&self, args: &[&str]) -> Bot {
         self.world
             .datapin(args)
             .env("CI_SERVER_URL", &self.server.url())
@@ -39,7 +43,7 @@ impl Place {
             .env("DATAPIN_GITLAB_TOKEN", &self.token)
     }
 
-    fn request(&self, iid: u64) -> Seen {
+    pub fn request(&self, iid: u64) -> Seen {
         let mut state = self.server.state();
         let request = state.project(self.project).request(iid).unwrap();
         Seen {
@@ -53,22 +57,22 @@ impl Place {
         }
     }
 
-    fn requests(&self) -> usize {
+    pub fn requests(&self) -> usize {
         self.server.state().project(self.project).merge_requests.len()
     }
 
     /// Merged by a person; the tip of main before and after.
-    fn merge(&self, iid: u64) -> (String, String) {
+    pub fn merge(&self, iid: u64) -> (String, String) {
         let before = self.world.tip("main");
         self.server.state().merge_by_person(self.project, iid);
         (before, self.world.tip("main"))
     }
 
-    fn adopt(&self, (before, commit): &(String, String)) -> Done {
+    pub fn adopt(&self, (before, commit): &(String, String)) -> Done {
         self.bot(&["adopt", commit, "--before", before]).run()
     }
 
-    fn check(&self, iid: u64) -> Done {
+    pub fn check(&self, iid: u64) -> Done {
         let request = self.request(iid);
         let base = git(&self.world.bare(), &["merge-base", "main", &request.source_branch]);
         self.bot(&["check"])

@@ -255,7 +255,9 @@ impl State {
         all.find(|pipeline| pipeline.id == id).expect("pipeline")
     }
 
-    pub(super) fn fault_of(&mut self, request: &Request) -> Option<Fault> {
+    /// Writes the request down, and what GitLab does not have of it; what it meets instead of an answer, if anything.
+    pub(super) fn noted(&mut self, request: &Request) -> Option<Fault> {
+        self.violations.extend(super::contract::check(request).err());
         let line = format!("{} {}", request.method, super::wire::decoded(&request.path));
         self.requests.push(line.clone());
         let at =

@@ -15,8 +15,8 @@ pub fn answer(state: &mut State, method: &str, rest: &str, call: &Call<'_>) -> A
         ("POST", "/trigger/pipeline") => trigger(state, call),
         ("POST", "/pipeline") => start(state, call, "api", variables_list(call)),
         ("GET", "/pipelines") => list(state, call),
-        ("GET", "/jobs/{job}") => job(state, call, id),
-        ("GET", "/jobs/{job}/trace") => trace(state, call, id),
+        ("GET", "/jobs/{job_id}") => job(state, call, id),
+        ("GET", "/jobs/{job_id}/trace") => trace(state, call, id),
         (method, rest) => one(state, method, rest, call, id),
     }
 }
