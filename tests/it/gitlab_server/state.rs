@@ -141,6 +141,7 @@ pub struct Pipeline {
     pub sha: String,
     pub source: String,
     pub variables: BTreeMap<String, String>,
+    pub inputs: BTreeMap<String, String>,
     pub cancelled: bool,
     /// Retried ones too.
     pub jobs: Vec<Job>,
