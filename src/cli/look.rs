@@ -21,7 +21,7 @@ use crate::run::context::Context;
 use crate::run::limits::too_long;
 use crate::run::outside::OutsideError;
 use crate::run::probe::{Probes, probe};
-use crate::run::{RunError, outside, reconcile, record};
+use crate::run::{RunError, outside, protected, reconcile, record};
 
 /// Shows what every environment is on.
 #[derive(Debug, Args)]
@@ -261,6 +261,7 @@ pub async fn check(common: &Common, args: &Check) -> Result<Exit, CommandError> 
     if args.live {
         warnings.extend(reconcile::missing(context).await);
     }
+    warnings.extend(protected::denied(context, context.config.environments.keys().map(String::as_str)).await);
     let judged = merge_request::judged(context, &args.request).await;
     stage.close().await;
     let judged = judged?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::driver::{Driver, Trouble};
-use super::{RunError, outside, ready};
+use super::{RunError, outside, protected, ready};
 use crate::event::{Level, What};
 use crate::exit::Exit;
 use crate::plan::{self, EnvironmentPlan, Files, FilesError, Plan, Request, frozen};
@@ -56,6 +56,13 @@ impl Driver {
         })?;
         if !plan.obstacles.is_empty() {
             return Err(stopped(CauseKind::NotAllowed, plan.obstacles.join("; ")));
+        }
+        if ticket.adopts.is_none() {
+            let names = ticket.parts().map(|part| part.identity.name.as_str());
+            let denied = self.unless_cancelled(protected::denied(&self.context, names)).await?;
+            if !denied.is_empty() {
+                return Err(stopped(CauseKind::NotAllowed, denied.join("; ")));
+            }
         }
         if plan.nothing_to_do() {
             return Err(Trouble::End(Outcome::NothingToDo));

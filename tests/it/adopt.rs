@@ -5,6 +5,7 @@ mod flow;
 mod gitlab;
 mod line;
 mod propose;
+mod protected;
 mod refused;
 mod request;
 mod reverts;

@@ -1,8 +1,11 @@
 //! A project of a GitLab on the wire whose pipelines gitlab-ci-local runs: what the server knows of a pipeline is what its
 //! jobs are told.
 
+use datapin::gitlab::NewMergeRequest;
+
 use super::runs::world;
 use super::{GitLab, Pipeline};
+use crate::gitlab::{BOUNDS, with_token};
 use crate::gitlab_server::{GitLabServer, Role};
 use crate::transport::git;
 use crate::world::{Bot, World};
@@ -101,6 +104,19 @@ impl Place {
         ];
         variables.extend(told.map(|(name, value)| (name.to_owned(), value)));
         variables
+    }
+
+    /// A person's merge request of a branch into main; its number.
+    pub fn request(&self, branch: &str) -> u64 {
+        let client = with_token(&self.server, self.project, &self.token, BOUNDS);
+        let new = NewMergeRequest {
+            source_branch: branch.to_owned(),
+            target_branch: "main".to_owned(),
+            title: format!("Draft: {branch}"),
+            ..NewMergeRequest::default()
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(client.merge_requests().create(&new)).unwrap().iid
     }
 
     /// Merged by a person; the tip of main before.

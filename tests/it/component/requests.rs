@@ -3,6 +3,7 @@
 use super::GitLab;
 use super::place::Place;
 use super::runs::ONE_JOB;
+use crate::transport::git;
 use crate::world::{NEW, OLD};
 
 /// The page that the job leaves tells of the run.
@@ -71,4 +72,43 @@ fn a_merge_request_that_may_not_be_fails_its_job_with_the_reason_in_the_note() {
     let checked = gitlab.run(&forked);
     assert!(checked.output.contains("FAIL 15") && checked.output.contains("fork"), "{}", checked.output);
     assert_eq!(place.notes(1).len(), 1, "updated in place");
+}
+
+/// What people call their branches, and write into messages, is data in every shell, note and message.
+#[test]
+fn branch_names_and_messages_with_shell_and_markdown_do_nothing() {
+    let place = Place::new();
+    let Some(gitlab) = GitLab::new(&place.world, ONE_JOB) else { return };
+    let branch = "x$(touch${IFS}pwned)`touch${IFS}pwned`;<b>@all|<script>!1#2";
+    let message =
+        "$(touch pwned) `touch pwned`\n\n<script>@all</script> \u{1b}[31m ${CI_JOB_TOKEN} [x](http://evil)";
+    let checkout = place.world.checkout("main");
+    git(&checkout, &["checkout", "--quiet", "-B", "hostile"]);
+    for service in ["mds", "fbv", "kv", "remo"] {
+        let path = checkout.join(format!("values/int/{service}.yaml"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replacen(OLD, NEW, 1)).unwrap();
+    }
+    git(&checkout, &["commit", "--quiet", "--all", "--message", message]);
+    git(&checkout, &["push", "--quiet", "origin", &format!("HEAD:refs/heads/{branch}")]);
+    let iid = place.request(branch);
+    let checked = gitlab.run(&place.of_request(iid));
+    assert!(checked.succeeded, "{}", checked.output);
+    let before = place.merge(iid);
+    place.world.gate("int-test").fails();
+    let adopted = gitlab.run(&place.of_push("main", &before));
+    assert!(adopted.output.contains("FAIL 11"), "{}", adopted.output);
+    assert!(!adopted.output.contains("\u{1b}[31m"), "{:?}", adopted.output);
+    for note in place.notes(iid) {
+        for piece in note.split('`').step_by(2) {
+            for bad in ["@all", "<b>", "<script>", "](http://evil)"] {
+                assert!(!piece.contains(bad), "`{bad}` is not in code: {note}");
+            }
+        }
+    }
+    for dir in [place.world.dir().to_owned(), gitlab.checkout.clone(), place.world.bare()] {
+        assert!(!dir.join("pwned").exists(), "{}", dir.display());
+    }
+    let report = gitlab.artifact("datapin-adopt", "datapin-report.html");
+    assert!(!report.contains("<script>@all") && !report.contains("<b>@all"), "{report}");
 }

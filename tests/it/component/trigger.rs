@@ -19,13 +19,13 @@ fn patch(world: &World, subject: &str) -> String {
 
 /// The commit pins the version for every service of these environments, and changes the cache's size with it.
 #[track_caller]
-fn is_one_commit(world: &World, environments: &[&str]) {
+fn is_one_commit(world: &World, environments: &[&str], size: &str) {
     let patch = patch(world, &format!("data({}): timetable {NEW}", environments.join(",")));
     let added: Vec<&str> =
         patch.lines().filter(|line| line.starts_with('+') && !line.starts_with("+++")).collect();
     let count = |text: &str| added.iter().filter(|line| line.contains(text)).count();
     assert_eq!(count(NEW), 4 * environments.len(), "{patch}");
-    assert_eq!(count("size: 1024"), environments.len(), "{patch}");
+    assert_eq!(count(&format!("size: {size}")), environments.len(), "{patch}");
     assert_eq!(added.len(), 5 * environments.len(), "nothing else: {patch}");
 }
 
@@ -43,8 +43,8 @@ fn schema_1_2_tests_and_deploys_what_was_exported() {
     assert!(inputs.is_empty());
     let done = gitlab.run(&variables);
     assert_eq!(done.end("datapin-deploy").as_deref(), Some("PASS"), "{}", done.output);
-    is_one_commit(&place.world, &["dt", "total-dt"]);
-    is_one_commit(&place.world, &["pres"]);
+    is_one_commit(&place.world, &["dt", "total-dt"], "1024");
+    is_one_commit(&place.world, &["pres"], "1024");
     for name in ["dt", "total-dt", "pres"] {
         assert_eq!(place.world.verified_on(name).as_deref(), Some(NEW), "{name}");
     }
@@ -118,14 +118,18 @@ fn schema_2_2_promotes_version_and_config_change_to_acceptance_and_production() 
     let world = &place.world;
     moto.bucket("s3-preview");
     moto.bucket("s3-live");
-    ["dt", "total-dt", "pres"].map(|name| equip(world, name, "preview", "s3-preview"));
-    ["abn", "prd"].map(|name| equip(world, name, "live", "s3-live"));
+    for name in ["dt", "total-dt", "pres"] {
+        equip(world, name, "preview", "s3-preview");
+    }
+    for name in ["abn", "prd"] {
+        equip(world, name, "live", "s3-live");
+    }
     production(world);
     let Some(mut gitlab) = GitLab::new(world, &[]) else { return };
     gitlab.env = variables(&moto.url()).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     moto.export("s3-preview", &format!("timetable/{NEW}/"));
     let trigger = |pipeline: &str| {
-        let set = ("inputs[set]", "mds:cache.size=1024");
+        let set = ("inputs[set]", "mds:cache.size=4096");
         let id = place.trigger(&[("inputs[pipeline]", pipeline), ("inputs[version]", NEW), set]);
         let (variables, inputs) = place.known(id);
         assert_eq!(inputs.len(), 3);
@@ -138,8 +142,8 @@ fn schema_2_2_promotes_version_and_config_change_to_acceptance_and_production() 
     let done = trigger("production");
     assert!(done.succeeded, "{}", done.output);
     assert_eq!(moto.keys("s3-live").len(), 4, "the package was copied");
-    is_one_commit(world, &["abn"]);
-    is_one_commit(world, &["prd"]);
+    is_one_commit(world, &["abn"], "4096");
+    is_one_commit(world, &["prd"], "4096");
     for name in ["abn", "prd"] {
         assert_eq!(world.verified_on(name).as_deref(), Some(NEW), "{name}");
         assert_eq!(moto.parameter(&format!("/{name}/timetable/version")).as_deref(), Some(NEW), "{name}");

@@ -169,12 +169,14 @@ fn project(state: &mut State, call: &Call<'_>) -> Answer {
 }
 
 fn branch(state: &mut State, call: &Call<'_>) -> Answer {
+    let token = call.request.private_token.as_ref().and_then(|token| state.tokens.get(token));
+    let is_developer = matches!(token, Some(Grant::Access { role, .. }) if *role >= Role::Developer);
     let project = state.project(call.project);
     let Some(sha) = project.commit(&call.parts[0]) else {
         return Answer::json(404, &json!({ "message": "404 Branch Not Found" }));
     };
     let pushers = project.protected.get(&call.parts[0]);
-    let can_push = pushers.is_none_or(|users| users.contains(&call.user));
+    let can_push = is_developer && pushers.is_none_or(|users| users.contains(&call.user));
     Answer::json(
         200,
         &json!({ "name": call.parts[0], "protected": pushers.is_some(), "can_push": can_push, "commit": { "id": sha } }),
