@@ -79,7 +79,7 @@ fn a_merge_request_that_may_not_be_fails_its_job_with_the_reason_in_the_note() {
 fn branch_names_and_messages_with_shell_and_markdown_do_nothing() {
     let place = Place::new();
     let Some(gitlab) = GitLab::new(&place.world, ONE_JOB) else { return };
-    let branch = "x$(touch${IFS}pwned)`touch${IFS}pwned`;<b>@all|<script>!1#2";
+    let branch = "x$(id>pwned)`id>pwned`;<b>@all|<script>!1#2";
     let message =
         "$(touch pwned) `touch pwned`\n\n<script>@all</script> \u{1b}[31m ${CI_JOB_TOKEN} [x](http://evil)";
     let checkout = place.world.checkout("main");
