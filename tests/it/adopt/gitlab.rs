@@ -1,7 +1,7 @@
 //! The whole way in GitLab: proposed, checked, merged, adopted, told.
 
 use super::*;
-use crate::gitlab_server::{GitLabServer, MergeMethod, Role};
+use crate::gitlab_server::{GitLabServer, Grant, MergeMethod, Role};
 use crate::world::Bot;
 
 /// A merge request as the server has it.
@@ -179,4 +179,58 @@ fn a_token_without_its_scope_is_3_and_says_which() {
     let poor = place.server.token("poor", Role::Developer, &["read_api"]);
     let done = place.bot(&["propose", "int", NEW]).env("DATAPIN_GITLAB_TOKEN", &poor).run();
     done.code(3).says("`api`");
+}
+
+#[test]
+fn an_expired_token_and_one_that_was_masked_say_so_and_are_not_told() {
+    let place = Place::new();
+    let expired = place.server.state().add_token(Grant::Access {
+        user: "datapin-bot".to_owned(),
+        role: Role::Maintainer,
+        scopes: vec!["api".to_owned()],
+        expired: true,
+    });
+    let masked = "[MASKED]".to_owned();
+    let cases = [(&expired, 3, "Token is expired"), (&masked, 2, "masked word copied from a log")];
+    for (token, code, words) in cases {
+        let done = place.bot(&["propose", "int", NEW]).env("DATAPIN_GITLAB_TOKEN", token).run();
+        let done = done.code(code).says(words);
+        assert!(!format!("{}{}", done.stdout, done.stderr).contains(&expired), "{}", done.stderr);
+    }
+    // a run goes on without the note
+    let sha = bump(&place.world, "int", OLD, NEW);
+    let adopt = place.bot(&["adopt", &sha, "--before", ZEROS]).env("DATAPIN_GITLAB_TOKEN", &expired);
+    adopt.run().code(0).says("Token is expired");
+    assert_eq!(place.requests(), 0);
+}
+
+/// Of two merge requests that a commit came with, the one that was merged is told.
+#[test]
+fn only_the_merged_one_is_told() {
+    let place = Place::new();
+    place.bot(&["propose", "int", NEW]).run().code(0);
+    let merged = place.merge(1);
+    // the same commit goes into a release branch too, by a merge request that is still open
+    git(&place.world.bare(), &["branch", "release", &merged.0]);
+    git(&place.world.bare(), &["branch", "again", "datapin/propose/int-timetable"]);
+    let gitlab = crate::gitlab::with_token(&place.server, place.project, &place.token, crate::gitlab::BOUNDS);
+    let new = datapin::gitlab::NewMergeRequest {
+        source_branch: "again".to_owned(),
+        target_branch: "release".to_owned(),
+        title: "into the release".to_owned(),
+        ..Default::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert_eq!(runtime.block_on(gitlab.merge_requests().create(&new)).unwrap().iid, 2);
+    place.server.state().project(place.project).request(2).unwrap().commits.push(merged.1.clone());
+    place.adopt(&merged).code(0);
+    assert_eq!((place.request(1).notes.len(), place.request(2).notes.len()), (1, 0));
+}
+
+#[test]
+fn who_cannot_be_assigned_stops_it_before_anything_is_pushed() {
+    let place = Place::new();
+    place.bot(&["propose", "int", NEW, "--assignee", "nobody"]).run().code(2).says("knows no user `nobody`");
+    let branches = git(&place.world.bare(), &["branch", "--list", "datapin/propose/*"]);
+    assert_eq!((branches.as_str(), place.requests()), ("", 0));
 }
