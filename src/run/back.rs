@@ -175,10 +175,7 @@ impl Driver {
             Err(FenceError::Lost(lost)) => Err(lost.into()),
             Err(error @ FenceError::OutOfReach { .. }) => Err(Halt::Stopped(error.to_string())),
             Err(error @ FenceError::Refused { .. }) => {
-                let mut reason = error.to_string();
-                if let Some(asked) = self.ask_for_revert(group, &make, &reason).await {
-                    reason = format!("{reason}; {asked}");
-                }
+                let reason = self.ask_for_revert(group, &make, error.to_string()).await;
                 Ok(Some(self.not_reverted(group, &reason)))
             }
             Err(error) => Ok(Some(self.not_reverted(group, &error.to_string()))),

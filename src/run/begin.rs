@@ -57,13 +57,7 @@ impl Driver {
         if !plan.obstacles.is_empty() {
             return Err(stopped(CauseKind::NotAllowed, plan.obstacles.join("; ")));
         }
-        if ticket.adopts.is_none() {
-            let names = ticket.parts().map(|part| part.identity.name.as_str());
-            let denied = self.unless_cancelled(protected::denied(&self.context, names)).await?;
-            if !denied.is_empty() {
-                return Err(stopped(CauseKind::NotAllowed, denied.join("; ")));
-            }
-        }
+        self.may_push(&ticket).await?;
         if plan.nothing_to_do() {
             return Err(Trouble::End(Outcome::NothingToDo));
         }
@@ -72,6 +66,19 @@ impl Driver {
         self.tell_proof(&ticket, &plan);
         self.journal.note(|ticket| ticket.planned(&plan));
         Ok(())
+    }
+
+    /// Whether GitLab lets this login push every target branch; what people merged needs no push if it is good.
+    async fn may_push(&self, ticket: &Ticket) -> Result<(), Trouble> {
+        if ticket.adopts.is_some() {
+            return Ok(());
+        }
+        let names = ticket.parts().map(|part| part.identity.name.as_str());
+        let denied = self.unless_cancelled(protected::denied(&self.context, names)).await?;
+        match denied.is_empty() {
+            true => Ok(()),
+            false => Err(self.not_begun(CauseKind::NotAllowed, denied.join("; "))),
+        }
     }
 
     fn tell_drift(&self, ticket: &Ticket, plan: &Plan) {

@@ -10,6 +10,8 @@ use crate::run::driver::Driver;
 use crate::run::fence::{Group, Made, Make};
 use crate::run::markup::{code, title};
 
+const NO_JOB_TOKEN: &str = "CI_JOB_TOKEN cannot make merge requests: put a project access token with the scope `api` into the CI variable DATAPIN_GITLAB_TOKEN (masked)";
+
 /// What a merge request of a revert is made of.
 struct Draft {
     branch: String,
@@ -18,29 +20,23 @@ struct Draft {
 }
 
 impl Driver {
-    /// Opens the merge request with the revert of a group, or brings it up to date. What became of it, in words; `None`
-    /// where there is no GitLab, or nothing to take back.
-    pub(in crate::run) async fn ask_for_revert(
-        &self,
-        group: &Group,
-        make: &Make,
-        refusal: &str,
-    ) -> Option<String> {
+    /// Opens the merge request with the revert of a group, or brings it up to date. The refusal with what became of that;
+    /// the refusal alone where there is no GitLab, or nothing to take back.
+    pub(in crate::run) async fn ask_for_revert(&self, group: &Group, make: &Make, refusal: String) -> String {
         let opened = match &self.context.gitlab {
-            Ok(gitlab) if gitlab.has_job_token() => {
-                Err("CI_JOB_TOKEN cannot make merge requests: put a project access token with the scope `api` into the CI variable DATAPIN_GITLAB_TOKEN (masked)".to_owned())
-            }
-            Ok(gitlab) => self.open_request(gitlab, group, make, refusal).await.transpose()?,
-            Err(error) if error.is_unset() => return None,
+            Ok(gitlab) if gitlab.has_job_token() => Err(NO_JOB_TOKEN.to_owned()),
+            Ok(gitlab) => self.open_request(gitlab, group, make, &refusal).await,
+            Err(error) if error.is_unset() => Ok(None),
             Err(error) => Err(error.to_string()),
         };
-        Some(match opened {
-            Ok(request) => format!(
-                "merge request !{} has the revert ({}): once somebody merges it, `datapin adopt` waits for it and thaws, else `datapin reconcile` does",
+        match opened {
+            Ok(None) => refusal,
+            Ok(Some(request)) => format!(
+                "{refusal}; merge request !{} has the revert ({}): once somebody merges it, `datapin adopt` waits for it and thaws, else `datapin reconcile` does",
                 request.iid, request.web_url
             ),
-            Err(why) => format!("no merge request with the revert: {why}"),
-        })
+            Err(why) => format!("{refusal}; no merge request with the revert: {why}"),
+        }
     }
 
     async fn open_request(
