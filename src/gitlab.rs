@@ -22,6 +22,8 @@ mod word;
 
 use std::sync::Arc;
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 pub use deployments::{Deployment, DeploymentStatus, Deployments, NewDeployment};
 pub use error::GitLabError;
 pub use jobs::{Job, JobKind};
@@ -84,6 +86,11 @@ impl GitLab {
     /// Whether the token is that of a CI job, which may do little.
     pub fn has_job_token(&self) -> bool {
         self.wire.has_job_token()
+    }
+
+    /// Whether its token is this one.
+    pub fn signs_in_with(&self, token: &SecretString) -> bool {
+        self.wire.secret().expose_secret() == token.expose_secret()
     }
 
     /// Merge requests.

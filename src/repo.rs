@@ -166,6 +166,15 @@ impl Repo {
         &self.settings.location
     }
 
+    /// The token or password that git signs in with, where one is configured.
+    pub fn token(&self) -> Option<&SecretString> {
+        match &self.settings.credential {
+            Credential::Token { token, .. } => Some(token),
+            Credential::Ambient => self.settings.location.password.as_ref(),
+            Credential::SshKey { .. } => None,
+        }
+    }
+
     /// Talks to the server under the time limits. `doing` is a fragment that fits before the location.
     fn exchange<T: Send + 'static>(
         &self,

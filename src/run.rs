@@ -33,6 +33,7 @@ pub mod people;
 pub mod probe;
 pub mod proof;
 pub mod propose;
+pub mod protected;
 pub mod ready;
 pub mod reconcile;
 pub mod record;

@@ -19,7 +19,7 @@ use self::ready::{Expected, SyncBy};
 use self::rest::OnServer;
 use self::source::Source;
 use self::verdict::{Ask, Seen};
-use super::kinds::APPLICATION;
+use super::kinds::{APP_PROJECT, APPLICATION};
 use super::workload::{Need, WorkloadAgent};
 use super::{Finding, Question, Repository, Surroundings, Want};
 use crate::cluster::Right;
@@ -149,6 +149,8 @@ impl ArgoCdAgent {
                 let (namespace, name) = self.place(&want.question);
                 own.extend(["list", "watch"].map(|verb| Right::to(verb, APPLICATION, &namespace)));
                 own.extend(["get", "patch"].map(|verb| Right::to(verb, APPLICATION, &namespace).only(&name)));
+                // its sync windows
+                own.push(Right::to("get", APP_PROJECT, &namespace));
             }
             rights.push((access.clone(), own));
         }

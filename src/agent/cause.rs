@@ -64,7 +64,7 @@ async fn of_workload(cluster: &Cluster, suspect: &Suspect) -> Result<Option<Caus
     };
     let sets: Vec<Workload> = sets.iter().filter_map(|object| object::parsed(object).ok()).collect();
     let facts = Facts { workload: &workload, sets: &sets, pods: &pods };
-    let Some(trouble) = trouble::worst(&facts.newest()) else {
+    let Some(trouble) = trouble::worst(&facts.newest()).or_else(|| facts.blocked()) else {
         return Ok(without_pod(cluster, suspect, &workload).await);
     };
     let reason = format!("{}: {}", workload.title(), trouble.reason);

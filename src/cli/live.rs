@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::agent::Finding;
+use crate::agent::kinds::APP_PROJECT;
 use crate::cluster::Right;
 use crate::exit::Exit;
 use crate::run::probe::{Probe, Probes};
 
 /// How it ends: what is wrong in the configuration comes first, then what is out of reach or not allowed, then
-/// what somebody holds. A missing `watch` is only slower.
+/// what somebody holds. Without some rights it only is slower, or says less.
 pub fn exit(probes: &Probes) -> Exit {
     let any = |is: fn(&Probe) -> bool| probes.probes.iter().any(is);
     if any(|probe| probe.findings.iter().any(|finding| matches!(finding, Finding::Wrong(_)))) {
@@ -26,7 +27,18 @@ pub fn exit(probes: &Probes) -> Exit {
 }
 
 fn is_needed(right: &Right) -> bool {
-    right.verb != "watch"
+    spared(right).is_none()
+}
+
+/// What it is like without a right that it can do without.
+fn spared(right: &Right) -> Option<&'static str> {
+    match (right.verb, right.resource.as_str()) {
+        ("watch", _) => Some("it asks every 2 s instead"),
+        ("get", resource) if resource == APP_PROJECT.plural => {
+            Some("where a sync window of Argo CD keeps a service waiting, it cannot say so")
+        }
+        _ => None,
+    }
 }
 
 /// For people: a line for each thing that was tried, what is wrong below it, and roles and policies at the end.
@@ -38,11 +50,9 @@ pub fn text(probes: &Probes) -> String {
             text.push_str(&format!("  {}: {}\n", level(finding), finding.text()));
         }
         for right in &probe.missing {
-            match is_needed(right) {
-                true => text.push_str(&format!("  error: not allowed: {right}\n")),
-                false => {
-                    text.push_str(&format!("  warning: not allowed: {right}; it asks every 2 s instead\n"))
-                }
+            match spared(right) {
+                None => text.push_str(&format!("  error: not allowed: {right}\n")),
+                Some(instead) => text.push_str(&format!("  warning: not allowed: {right}; {instead}\n")),
             }
         }
     }

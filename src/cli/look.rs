@@ -21,7 +21,7 @@ use crate::run::context::Context;
 use crate::run::limits::too_long;
 use crate::run::outside::OutsideError;
 use crate::run::probe::{Probes, probe};
-use crate::run::{RunError, outside, record};
+use crate::run::{RunError, outside, protected, reconcile, record};
 
 /// Shows what every environment is on.
 #[derive(Debug, Args)]
@@ -34,7 +34,8 @@ pub struct Status {
 /// Checks the configuration and whether every pin resolves.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Tries every agent and gate too, names the rights that are missing, and prints a role that grants them.
+    /// Tries every agent and gate too, names the rights that are missing, prints a role that grants them, and warns if
+    /// `reconcile` did not run for an hour.
     #[arg(long)]
     pub live: bool,
     /// The merge request of this pipeline.
@@ -256,7 +257,11 @@ pub async fn check(common: &Common, args: &Check) -> Result<Exit, CommandError> 
         false => None,
     };
     let seconds = args.job_timeout.map(std::time::Duration::from_secs);
-    let warnings = seconds.map(|job| too_long(&context.config, job)).unwrap_or_default();
+    let mut warnings = seconds.map(|job| too_long(&context.config, job)).unwrap_or_default();
+    if args.live {
+        warnings.extend(reconcile::missing(context).await);
+    }
+    warnings.extend(protected::denied(context, context.config.environments.keys().map(String::as_str)).await);
     let judged = merge_request::judged(context, &args.request).await;
     stage.close().await;
     let judged = judged?;

@@ -23,6 +23,8 @@ pub struct Queue {
     pub environments: BTreeMap<String, EnvironmentFile>,
     /// Lines to append to the history; what the branch already has is not repeated here.
     pub finished: Vec<HistoryLine>,
+    /// The last reconcile of all environments; `None` if there was none yet.
+    pub reconciled: Option<Sign>,
     /// Fields of a newer build in `queue.json`.
     pub unknown: Unknown,
 }

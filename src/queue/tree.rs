@@ -43,6 +43,8 @@ pub enum TreeError {
 struct Head {
     schema: u32,
     next: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reconciled: Option<Sign>,
     #[serde(flatten)]
     unknown: Unknown,
 }
@@ -51,7 +53,8 @@ struct Head {
 pub fn read(repo: &Repo, tip: &CommitId) -> Result<Queue, TreeError> {
     let head = repo.read(tip, "queue.json")?.ok_or(TreeError::NotAQueue)?;
     let head: Head = parse("queue.json", &head.bytes)?;
-    let mut queue = Queue { schema: head.schema, next: head.next, unknown: head.unknown, ..Queue::default() };
+    let Head { schema, next, reconciled, unknown } = head;
+    let mut queue = Queue { schema, next, reconciled, unknown, ..Queue::default() };
     for (file, bytes) in files(repo, tip, "tickets")? {
         let ticket: Ticket = parse(&file, &bytes)?;
         named(&file, &ticket.file())?;
@@ -146,9 +149,13 @@ pub fn changes(
     page: Page,
 ) -> Result<Vec<Change>, TreeError> {
     let mut changes = Vec::new();
-    if tip.is_none() || before.next != after.next {
-        let head =
-            Head { schema: after.schema.max(SCHEMA), next: after.next, unknown: after.unknown.clone() };
+    if tip.is_none() || before.next != after.next || before.reconciled != after.reconciled {
+        let head = Head {
+            schema: after.schema.max(SCHEMA),
+            next: after.next,
+            reconciled: after.reconciled.clone(),
+            unknown: after.unknown.clone(),
+        };
         changes.push(write("queue.json".to_owned(), &head)?);
     }
     for ticket in before.tickets.values().filter(|old| !after.tickets.contains_key(&old.number)) {

@@ -3,6 +3,8 @@
 //! All reverts are pushed first, newest stage first; then all services are waited for side by side. One failure
 //! stops no other.
 
+mod request;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -161,7 +163,7 @@ impl Driver {
     async fn revert(&self, group: &Group, cause: &Cause) -> Result<Option<Left>, Halt> {
         let make = back_maker(self.journal.ticket(), group.clone(), cause.clone());
         let limit = self.rollback_limit(group);
-        match pass(&self.context, &self.journal, group, Action::Revert, limit, make).await {
+        match pass(&self.context, &self.journal, group, Action::Revert, limit, make.clone()).await {
             Ok(Passed::Pushed { commit, subject }) => {
                 self.reverted(group, &commit, subject);
                 Ok(None)
@@ -172,6 +174,10 @@ impl Driver {
             }
             Err(FenceError::Lost(lost)) => Err(lost.into()),
             Err(error @ FenceError::OutOfReach { .. }) => Err(Halt::Stopped(error.to_string())),
+            Err(error @ FenceError::Refused { .. }) => {
+                let reason = self.ask_for_revert(group, &make, error.to_string()).await;
+                Ok(Some(self.not_reverted(group, &reason)))
+            }
             Err(error) => Ok(Some(self.not_reverted(group, &error.to_string()))),
         }
     }

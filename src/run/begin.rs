@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::driver::{Driver, Trouble};
-use super::{RunError, outside, ready};
+use super::{RunError, outside, protected, ready};
 use crate::event::{Level, What};
 use crate::exit::Exit;
 use crate::plan::{self, EnvironmentPlan, Files, FilesError, Plan, Request, frozen};
@@ -57,6 +57,7 @@ impl Driver {
         if !plan.obstacles.is_empty() {
             return Err(stopped(CauseKind::NotAllowed, plan.obstacles.join("; ")));
         }
+        self.may_push(&ticket).await?;
         if plan.nothing_to_do() {
             return Err(Trouble::End(Outcome::NothingToDo));
         }
@@ -65,6 +66,19 @@ impl Driver {
         self.tell_proof(&ticket, &plan);
         self.journal.note(|ticket| ticket.planned(&plan));
         Ok(())
+    }
+
+    /// Whether GitLab lets this login push every target branch; what people merged needs no push if it is good.
+    async fn may_push(&self, ticket: &Ticket) -> Result<(), Trouble> {
+        if ticket.adopts.is_some() {
+            return Ok(());
+        }
+        let names = ticket.parts().map(|part| part.identity.name.as_str());
+        let denied = self.unless_cancelled(protected::denied(&self.context, names)).await?;
+        match denied.is_empty() {
+            true => Ok(()),
+            false => Err(self.not_begun(CauseKind::NotAllowed, denied.join("; "))),
+        }
     }
 
     fn tell_drift(&self, ticket: &Ticket, plan: &Plan) {

@@ -1,5 +1,7 @@
 //! Finishes what others left, so that nothing stays half-done when nobody deploys.
 
+mod sign;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ use crate::queue::{
     About, Cause, CauseKind, ChangeError, DatasetFile, Force, GateReport, Lives, Origin, Outcome, Queue,
     RunId, State, Store, Ticket, Watch, Word,
 };
+
+pub use sign::{late, missing};
 
 /// One thing that was mended, or could not be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -69,6 +73,9 @@ pub async fn reconcile(
     round.frozen_environments(&mut done).await?;
     Box::pin(round.owed(&mut done)).await;
     round.unexplained(&mut done).await?;
+    if only.is_none() {
+        sign::leave(context, store).await?;
+    }
     Ok(done)
 }
 

@@ -6,6 +6,8 @@ mod gitlab;
 mod line;
 mod promoted;
 mod propose;
+mod protected;
+mod refused;
 mod request;
 mod reverts;
 

@@ -1,4 +1,5 @@
 //! The command line of the real binary: what it takes, and what it prints.
 
 mod output;
+mod reconciles;
 mod setup;

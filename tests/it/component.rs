@@ -4,7 +4,11 @@
 //! tests are skipped, and say so. It also holds every file to GitLab's own JSON schema.
 
 mod events;
+mod place;
+mod preprod;
+mod requests;
 mod runs;
+mod trigger;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -21,6 +25,8 @@ struct GitLab<'w> {
     world: &'w World,
     program: PathBuf,
     checkout: PathBuf,
+    /// What every job's environment has beside what GitLab gives it.
+    env: Vec<(String, String)>,
 }
 
 /// How a pipeline ended.
@@ -79,7 +85,7 @@ impl<'w> GitLab<'w> {
         std::fs::copy(world.dir().join("datapin.toml"), checkout.join("datapin.toml")).unwrap();
         git(&checkout, &["add", "--all"]);
         git(&checkout, &["commit", "--quiet", "--message", "The component"]);
-        Some(Self { world, program, checkout })
+        Some(Self { world, program, checkout, env: Vec::new() })
     }
 
     /// A pipeline with variables of the event.
@@ -93,8 +99,10 @@ impl<'w> GitLab<'w> {
             .arg(&self.program)
             .args(["--force-shell-executor", "--shell-isolation", "--no-color"])
             .args(args);
+        let mut given = vec!["CI_PIPELINE_SOURCE"];
         for (name, value) in variables {
             command.arg("--variable").arg(format!("{name}={value}"));
+            given.push(name);
         }
         command
             .current_dir(&self.checkout)
@@ -104,8 +112,9 @@ impl<'w> GitLab<'w> {
             .env("DATAPIN_CACHE", home.join("cache"))
             .env("DATAPIN_ACTOR", "anna")
             .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GCL_IGNORE_PREDEFINED_VARS", "CI_PIPELINE_SOURCE")
+            .env("GCL_IGNORE_PREDEFINED_VARS", given.join(","))
             .env("NO_COLOR", "1")
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }
@@ -115,12 +124,32 @@ impl<'w> GitLab<'w> {
         self.start(variables).wait()
     }
 
+    /// Runs a pipeline with inputs to its end.
+    fn pipeline_with(&self, variables: &[(&str, &str)], inputs: &[(String, String)]) -> Pipeline {
+        let inputs: Vec<String> = inputs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let args: Vec<&str> = inputs.iter().flat_map(|input| ["--input", input]).collect();
+        self.started(variables, &args).wait()
+    }
+
+    /// What a job left under that name for people to download.
+    #[track_caller]
+    fn artifact(&self, job: &str, name: &str) -> String {
+        // gitlab-ci-local writes what is no letter in base64
+        let job = job.replace(':', "Og");
+        let kept = self.checkout.join(".gitlab-ci-local/artifacts").join(job).join(name);
+        std::fs::read_to_string(&kept).unwrap_or_else(|error| panic!("{}: {error}", kept.display()))
+    }
+
     /// Starts a pipeline.
     fn start(&self, variables: &[(&str, &str)]) -> Started {
+        self.started(variables, &[])
+    }
+
+    fn started(&self, variables: &[(&str, &str)], args: &[&str]) -> Started {
         let log = self.world.dir().join("pipeline.log");
         let out = std::fs::File::create(&log).unwrap();
         let child =
-            self.command(variables, &[]).stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
+            self.command(variables, args).stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
         Started { child, log }
     }
 

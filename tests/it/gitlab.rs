@@ -1,5 +1,6 @@
 //! The client of GitLab's API against the stateful fake.
 
+mod contract;
 mod merge;
 mod refusals;
 mod seen;

@@ -1,7 +1,7 @@
 //! A GitLab on the wire: the used part of its REST API, with state, real git behind it, and its real refusals.
 //!
-//! Every request is held to `fixtures/gitlab/openapi.txt`; one that is not in it is answered with 400, and the
-//! test fails when the server is dropped. It runs on threads of its own.
+//! Every request is held to `fixtures/gitlab/openapi.txt`, those that meet a fault too; one that is not in it is answered
+//! with 400, and the test fails when the server is dropped. It runs on threads of its own.
 
 mod answer;
 mod contract;

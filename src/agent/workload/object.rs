@@ -32,6 +32,8 @@ pub struct Spec {
     pub template: Template,
     /// How a StatefulSet or DaemonSet is updated.
     pub update_strategy: Option<Strategy>,
+    /// In which order a StatefulSet changes its pods: `OrderedReady`, also where it says nothing, or `Parallel`.
+    pub pod_management_policy: String,
     /// Whether somebody stopped a Deployment.
     pub paused: bool,
 }

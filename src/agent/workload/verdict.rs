@@ -67,7 +67,8 @@ impl Seen {
                 Standing::Bad { reason: format!("{title}: {}", pod.reason), pod: Some(pod) }
             }
             (Rollout::Moving(reason), pod) => {
-                let cause = pod.map_or_else(String::new, |pod| format!("; {}", pod.reason));
+                let cause = pod.map(|pod| pod.reason).or_else(|| facts.blocked().map(|pod| pod.reason));
+                let cause = cause.map_or_else(String::new, |cause| format!("; {cause}"));
                 Standing::Moving(format!("{title}: {reason}{cause}"))
             }
             (Rollout::Done, _) => match proof.and_then(|(proof, wanted)| facts.stale(proof, wanted)) {
@@ -129,6 +130,24 @@ impl<'a> Facts<'a> {
                 _ => true,
             },
         }
+    }
+
+    /// A broken pod of an earlier template that a StatefulSet waits for instead of replacing it: taking the template back
+    /// is not enough.
+    /// <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback>
+    pub fn blocked(&self) -> Option<Trouble> {
+        let workload = self.workload;
+        if workload.kind != "StatefulSet" || workload.spec.pod_management_policy == "Parallel" {
+            return None;
+        }
+        let own = self.own();
+        let old: Vec<&Pod> = own.into_iter().filter(|pod| pod.is_alive() && !self.is_newest(pod)).collect();
+        let trouble = trouble::worst(&old)?;
+        let reason = format!(
+            "{}, and a StatefulSet with podManagementPolicy OrderedReady never replaces a broken pod by itself: if it stays so, delete it (`kubectl --namespace {} delete pod {}`)",
+            trouble.reason, workload.metadata.namespace, trouble.pod
+        );
+        Some(Trouble { reason, ..trouble })
     }
 
     /// A living pod that does not carry what it should, in words.

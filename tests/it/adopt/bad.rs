@@ -96,3 +96,24 @@ fn what_people_write_is_data() {
     assert!(!world.dir().join("pwned").exists());
     world.datapin(&["queue", "show"]).run().code(0);
 }
+
+/// A job that is started again after the target branch was deleted.
+#[test]
+fn a_pipeline_of_a_branch_that_was_deleted_adopts_nothing_and_says_so() {
+    let world = World::without_queue(Transport::File);
+    git(&world.bare(), &["branch", "release", "main"]);
+    world.config(|text| text["environment"]["int"]["branch"] = toml_edit::value("release"));
+    world.datapin(&["init"]).run().code(0);
+    world.verified("int", OLD);
+    let before = world.tip("release");
+    world.checkout("release");
+    commit(&world, "int", OLD, NEW, "int: bump");
+    let person = world.dir().join("person");
+    git(&person, &["push", "--quiet", "origin", "HEAD:release"]);
+    let sha = git(&person, &["rev-parse", "HEAD"]);
+    git(&world.bare(), &["branch", "--delete", "--force", "release"]);
+    let queue = world.tip("datapin/queue");
+    let adopt = || world.datapin(&["adopt", &sha, "--before", &before, "--branch", "release"]);
+    adopt().run().code(2).says("no target branch");
+    assert_eq!(world.tip("datapin/queue"), queue);
+}

@@ -1,37 +1,41 @@
 //! The whole way in GitLab: proposed, checked, merged, adopted, told.
 
 use super::*;
-use crate::gitlab_server::{GitLabServer, MergeMethod, Role};
+use crate::gitlab_server::{GitLabServer, Grant, MergeMethod, Role};
 use crate::world::Bot;
 
 /// A merge request as the server has it.
-struct Seen {
-    state: String,
-    title: String,
+pub(super) struct Seen {
+    pub state: String,
+    pub title: String,
     labels: Vec<String>,
     assignees: usize,
-    source_branch: String,
-    target_branch: String,
+    pub source_branch: String,
+    pub target_branch: String,
     notes: Vec<String>,
 }
 
-struct Place {
-    world: World,
-    server: GitLabServer,
-    project: u64,
+/// A world whose repository is a project of a GitLab.
+pub(super) struct Place {
+    pub world: World,
+    pub server: GitLabServer,
+    pub project: u64,
     token: String,
 }
 
 impl Place {
     fn new() -> Self {
-        let world = int_on(&[OLD]);
+        Self::of(int_on(&[OLD]))
+    }
+
+    pub fn of(world: World) -> Self {
         let server = GitLabServer::start();
         let project = server.project_of("data/environments", &world.bare());
         let token = server.token("datapin-bot", Role::Maintainer, &["api"]);
         Self { world, server, project, token }
     }
 
-    fn bot(&self, args: &[&str]) -> Bot {
+    pub fn bot(&self, args: &[&str]) -> Bot {
         self.world
             .datapin(args)
             .env("CI_SERVER_URL", &self.server.url())
@@ -39,7 +43,7 @@ impl Place {
             .env("DATAPIN_GITLAB_TOKEN", &self.token)
     }
 
-    fn request(&self, iid: u64) -> Seen {
+    pub fn request(&self, iid: u64) -> Seen {
         let mut state = self.server.state();
         let request = state.project(self.project).request(iid).unwrap();
         Seen {
@@ -53,22 +57,22 @@ impl Place {
         }
     }
 
-    fn requests(&self) -> usize {
+    pub fn requests(&self) -> usize {
         self.server.state().project(self.project).merge_requests.len()
     }
 
     /// Merged by a person; the tip of main before and after.
-    fn merge(&self, iid: u64) -> (String, String) {
+    pub fn merge(&self, iid: u64) -> (String, String) {
         let before = self.world.tip("main");
         self.server.state().merge_by_person(self.project, iid);
         (before, self.world.tip("main"))
     }
 
-    fn adopt(&self, (before, commit): &(String, String)) -> Done {
+    pub fn adopt(&self, (before, commit): &(String, String)) -> Done {
         self.bot(&["adopt", commit, "--before", before]).run()
     }
 
-    fn check(&self, iid: u64) -> Done {
+    pub fn check(&self, iid: u64) -> Done {
         let request = self.request(iid);
         let base = git(&self.world.bare(), &["merge-base", "main", &request.source_branch]);
         self.bot(&["check"])
@@ -175,4 +179,58 @@ fn a_token_without_its_scope_is_3_and_says_which() {
     let poor = place.server.token("poor", Role::Developer, &["read_api"]);
     let done = place.bot(&["propose", "int", NEW]).env("DATAPIN_GITLAB_TOKEN", &poor).run();
     done.code(3).says("`api`");
+}
+
+#[test]
+fn an_expired_token_and_one_that_was_masked_say_so_and_are_not_told() {
+    let place = Place::new();
+    let expired = place.server.state().add_token(Grant::Access {
+        user: "datapin-bot".to_owned(),
+        role: Role::Maintainer,
+        scopes: vec!["api".to_owned()],
+        expired: true,
+    });
+    let masked = "[MASKED]".to_owned();
+    let cases = [(&expired, 3, "Token is expired"), (&masked, 2, "masked word copied from a log")];
+    for (token, code, words) in cases {
+        let done = place.bot(&["propose", "int", NEW]).env("DATAPIN_GITLAB_TOKEN", token).run();
+        let done = done.code(code).says(words);
+        assert!(!format!("{}{}", done.stdout, done.stderr).contains(&expired), "{}", done.stderr);
+    }
+    // a run goes on without the note
+    let sha = bump(&place.world, "int", OLD, NEW);
+    let adopt = place.bot(&["adopt", &sha, "--before", ZEROS]).env("DATAPIN_GITLAB_TOKEN", &expired);
+    adopt.run().code(0).says("Token is expired");
+    assert_eq!(place.requests(), 0);
+}
+
+/// Of two merge requests that a commit came with, the one that was merged is told.
+#[test]
+fn only_the_merged_one_is_told() {
+    let place = Place::new();
+    place.bot(&["propose", "int", NEW]).run().code(0);
+    let merged = place.merge(1);
+    // the same commit goes into a release branch too, by a merge request that is still open
+    git(&place.world.bare(), &["branch", "release", &merged.0]);
+    git(&place.world.bare(), &["branch", "again", "datapin/propose/int-timetable"]);
+    let gitlab = crate::gitlab::with_token(&place.server, place.project, &place.token, crate::gitlab::BOUNDS);
+    let new = datapin::gitlab::NewMergeRequest {
+        source_branch: "again".to_owned(),
+        target_branch: "release".to_owned(),
+        title: "into the release".to_owned(),
+        ..Default::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert_eq!(runtime.block_on(gitlab.merge_requests().create(&new)).unwrap().iid, 2);
+    place.server.state().project(place.project).request(2).unwrap().commits.push(merged.1.clone());
+    place.adopt(&merged).code(0);
+    assert_eq!((place.request(1).notes.len(), place.request(2).notes.len()), (1, 0));
+}
+
+#[test]
+fn who_cannot_be_assigned_stops_it_before_anything_is_pushed() {
+    let place = Place::new();
+    place.bot(&["propose", "int", NEW, "--assignee", "nobody"]).run().code(2).says("knows no user `nobody`");
+    let branches = git(&place.world.bare(), &["branch", "--list", "datapin/propose/*"]);
+    assert_eq!((branches.as_str(), place.requests()), ("", 0));
 }

@@ -172,6 +172,21 @@ fn a_fork_is_15_and_a_broken_pin_2() {
     checking(&world, "typo", &base).run().code(2).says("values/int/kv.yaml");
 }
 
+/// The pipeline ran for a commit of the branch: that is what is judged, not what was pushed since.
+#[test]
+fn the_commit_of_the_pipeline_is_judged_and_of_a_merged_result_the_branch() {
+    let world = int_on(&[OLD]);
+    let base = branch(&world, "bump");
+    commit(&world, "int", OLD, "latest", "one");
+    let first = push_branch(&world, "bump");
+    commit(&world, "int", "latest", NEW, "two");
+    push_branch(&world, "bump");
+    checking(&world, "bump", &base).run().code(0).says(NEW);
+    checking(&world, "bump", &base).env("CI_COMMIT_SHA", &first).run().code(2).says("does not match");
+    // a pipeline for the merged result runs for a commit that is on no branch
+    checking(&world, "bump", &base).env("CI_COMMIT_SHA", &"b".repeat(40)).run().code(0).says(NEW);
+}
+
 #[test]
 fn what_is_not_there_is_2() {
     let world = int_on(&[OLD]);

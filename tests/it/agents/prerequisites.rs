@@ -158,3 +158,14 @@ fn the_rights_of_plain_workloads_are_those_in_the_contexts_namespace() {
     let done = world.datapin(&["check", "--live"]).run().code(3);
     done.says("error: not allowed: get deployments.apps in namespace apps");
 }
+
+/// Without it datapin only says less, so it is granted and no error.
+#[test]
+fn the_right_to_read_sync_windows_is_granted_and_only_a_warning() {
+    let bed = bed();
+    bed.kube.read().unwrap().deny("get", "appprojects.argoproj.io");
+    let done = bed.world.datapin(&["check", "--live"]).run().code(0);
+    let done = done.says("warning: not allowed: get appprojects.argoproj.io in namespace argocd");
+    let role = done.stdout.split("\n# Grants").nth(1).expect("a role");
+    assert!(role.contains("- appprojects\n"), "{role}");
+}

@@ -8,10 +8,10 @@ use super::{GitLab, LONG, Pipeline};
 use crate::transport::git;
 use crate::world::{NEW, OLD, World};
 
-const ONE_JOB: &[(&str, &str)] = &[("graph: true", "graph: false")];
+pub(super) const ONE_JOB: &[(&str, &str)] = &[("graph: true", "graph: false")];
 
 /// int is on [`OLD`]. Nobody can ask GitLab here: silence counts, and only after an hour.
-fn world() -> World {
+pub(super) fn world() -> World {
     let world = World::new();
     world.config(|text| text["queue"]["default"]["step_idle_ttl"] = value("1h"));
     let checkout = world.checkout("main");
@@ -36,7 +36,7 @@ fn ended(world: &World, outcome: &str, version: &str) {
 }
 
 /// The jobs of a pipeline that ran, without those of the bridge.
-fn ran(done: &Pipeline, end: &str) -> Vec<String> {
+pub(super) fn ran(done: &Pipeline, end: &str) -> Vec<String> {
     let own = |name: &String| !name.starts_with("datapin-");
     done.ends().into_iter().filter(|(_, how)| how == end).map(|(name, _)| name).filter(own).collect()
 }
@@ -82,7 +82,7 @@ fn one_job_is_cancelled() {
 }
 
 /// The process of the real binary that a job of this world started with that argument.
-fn process(world: &World, argument: &str) -> Pid {
+pub(super) fn process(world: &World, argument: &str) -> Pid {
     let home = format!("HOME={}", world.dir().join("runner").display());
     let read = |pid: i32, what: &str| std::fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
     let has = |bytes: &[u8], text: &str| bytes.split(|byte| *byte == 0).any(|part| part == text.as_bytes());

@@ -40,7 +40,9 @@ async fn only_what_can_do_no_harm_is_tried_again() {
         let error = hasty.merge_requests().get(1).await.unwrap_err();
         let left = server.state().faults[0].1;
         let GitLabError::Unreachable { reason, tries, .. } = &error else { panic!("{error}") };
-        assert!(reason.contains(&status.to_string()) && *tries > 1, "{error}");
+        // where the machine is busy, the last try is cut short by the limit of the whole
+        let known = reason.contains(&status.to_string()) || reason.contains("in time");
+        assert!(known && *tries > 1, "{error}");
         assert_eq!(99 - left, *tries as usize, "{error}");
     }
 }

@@ -25,19 +25,16 @@ pub struct Call<'r> {
 /// What the token of a job may do, beside `GET /job`. <https://docs.gitlab.com/ci/jobs/ci_job_token/>
 const FOR_JOBS: [&str; 5] = [
     "GET projects/{id}/merge_requests",
-    "GET projects/{id}/merge_requests/{iid}",
+    "GET projects/{id}/merge_requests/{merge_request_iid}",
     "GET projects/{id}/deployments",
     "POST projects/{id}/deployments",
-    "PUT projects/{id}/deployments/{deployment}",
+    "PUT projects/{id}/deployments/{deployment_id}",
 ];
 
 pub fn answer(state: &mut State, request: &Request) -> Answer {
     let (route, mut parts) = match contract::check(request) {
         Ok(found) => found,
-        Err(strange) => {
-            state.violations.push(strange.clone());
-            return Answer::json(400, &json!({ "error": strange }));
-        }
+        Err(strange) => return Answer::json(400, &json!({ "error": strange })),
     };
     state.notice_pushes();
     let project = match route.contains("projects/{id}") {
@@ -172,12 +169,14 @@ fn project(state: &mut State, call: &Call<'_>) -> Answer {
 }
 
 fn branch(state: &mut State, call: &Call<'_>) -> Answer {
+    let token = call.request.private_token.as_ref().and_then(|token| state.tokens.get(token));
+    let is_developer = matches!(token, Some(Grant::Access { role, .. }) if *role >= Role::Developer);
     let project = state.project(call.project);
     let Some(sha) = project.commit(&call.parts[0]) else {
         return Answer::json(404, &json!({ "message": "404 Branch Not Found" }));
     };
     let pushers = project.protected.get(&call.parts[0]);
-    let can_push = pushers.is_none_or(|users| users.contains(&call.user));
+    let can_push = is_developer && pushers.is_none_or(|users| users.contains(&call.user));
     Answer::json(
         200,
         &json!({ "name": call.parts[0], "protected": pushers.is_some(), "can_push": can_push, "commit": { "id": sha } }),

@@ -132,6 +132,7 @@ impl State {
             sha: sha.to_owned(),
             source: source.to_owned(),
             variables,
+            inputs: BTreeMap::new(),
             cancelled: false,
             jobs: jobs.collect(),
         };

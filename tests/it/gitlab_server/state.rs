@@ -141,6 +141,7 @@ pub struct Pipeline {
     pub sha: String,
     pub source: String,
     pub variables: BTreeMap<String, String>,
+    pub inputs: BTreeMap<String, String>,
     pub cancelled: bool,
     /// Retried ones too.
     pub jobs: Vec<Job>,
@@ -255,7 +256,9 @@ impl State {
         all.find(|pipeline| pipeline.id == id).expect("pipeline")
     }
 
-    pub(super) fn fault_of(&mut self, request: &Request) -> Option<Fault> {
+    /// Writes the request down, and what GitLab does not have of it; what it meets instead of an answer, if anything.
+    pub(super) fn noted(&mut self, request: &Request) -> Option<Fault> {
+        self.violations.extend(super::contract::check(request).err());
         let line = format!("{} {}", request.method, super::wire::decoded(&request.path));
         self.requests.push(line.clone());
         let at =

@@ -45,7 +45,7 @@ pub(super) fn converse(stream: TcpStream, shared: &Shared) {
     let _ = stream.set_nodelay(true);
     let mut wire = BufReader::new(stream);
     while let Some(request) = Request::read(&mut wire) {
-        let fault = shared.lock().fault_of(&request);
+        let fault = shared.lock().noted(&request);
         let answer = match fault {
             Some(hang @ (Fault::Hang | Fault::HangAfter)) => {
                 if matches!(hang, Fault::HangAfter) {

@@ -26,7 +26,7 @@ pub fn answer(state: &mut State, method: &str, rest: &str, call: &Call<'_>) -> A
             })
         }
         ("POST", _) => create(state, call),
-        ("PUT", "/merge_requests/{iid}/merge") => {
+        ("PUT", "/merge_requests/{merge_request_iid}/merge") => {
             let auto = call.request.text("auto_merge").as_deref() == Some("true");
             state.merge(call.project, iid, call.request.text("sha").as_deref(), auto)
         }

@@ -13,10 +13,10 @@ pub fn answer(state: &mut State, method: &str, rest: &str, call: &Call<'_>) -> A
     let id: u64 = call.parts.first().and_then(|part| part.parse().ok()).unwrap_or(0);
     match (method, rest) {
         ("POST", "/trigger/pipeline") => trigger(state, call),
-        ("POST", "/pipeline") => start(state, call, "api", variables_list(call)),
+        ("POST", "/pipeline") => start(state, call, "api", variables_list(call), BTreeMap::new()),
         ("GET", "/pipelines") => list(state, call),
-        ("GET", "/jobs/{job}") => job(state, call, id),
-        ("GET", "/jobs/{job}/trace") => trace(state, call, id),
+        ("GET", "/jobs/{job_id}") => job(state, call, id),
+        ("GET", "/jobs/{job_id}/trace") => trace(state, call, id),
         (method, rest) => one(state, method, rest, call, id),
     }
 }
@@ -33,17 +33,22 @@ fn trigger(state: &mut State, call: &Call<'_>) -> Answer {
         }
         _ => return not_found(),
     };
-    let variables = match call.request.field("variables") {
-        Some(Value::Object(fields)) => {
-            let fields = fields
-                .iter()
-                .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()));
-            fields.collect()
-        }
-        None => BTreeMap::new(),
-        Some(_) => return bad("variables needs to be a map of key-valued strings"),
+    match (hash(call, "variables"), hash(call, "inputs")) {
+        (Some(variables), Some(inputs)) => start(state, call, source, variables, inputs),
+        _ => bad("variables needs to be a map of key-valued strings"),
+    }
+}
+
+/// A hash of texts, as JSON or as `name[key]=value` of a form.
+fn hash(call: &Call<'_>, name: &str) -> Option<BTreeMap<String, String>> {
+    let own = |key: &str| Some(key.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?.to_owned());
+    let form = call.request.fields.iter().filter_map(|(key, value)| Some((own(key)?, value)));
+    let json = match call.request.field(name) {
+        Some(Value::Object(fields)) => fields.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        None => Vec::new(),
+        Some(_) => return None,
     };
-    start(state, call, source, variables)
+    form.chain(json).map(|(key, value)| Some((key, value.as_str()?.to_owned()))).collect()
 }
 
 fn variables_list(call: &Call<'_>) -> BTreeMap<String, String> {
@@ -52,13 +57,20 @@ fn variables_list(call: &Call<'_>) -> BTreeMap<String, String> {
     list.iter().map(|one| (text(&one["key"]), text(&one["value"]))).collect()
 }
 
-fn start(state: &mut State, call: &Call<'_>, source: &str, variables: BTreeMap<String, String>) -> Answer {
+fn start(
+    state: &mut State,
+    call: &Call<'_>,
+    source: &str,
+    variables: BTreeMap<String, String>,
+    inputs: BTreeMap<String, String>,
+) -> Answer {
     let branch = call.request.text("ref").unwrap_or_default();
     let url = state.url.clone();
     let Some(sha) = state.project(call.project).commit(&branch).filter(|_| branch != "gone") else {
         return bad(json!({ "base": ["Reference not found"] }));
     };
     let id = state.new_pipeline(call.project, &branch, &sha, source, variables);
+    state.pipeline(id).inputs = inputs;
     let project = state.project(call.project);
     let made = project.pipelines.iter().find(|known| known.id == id).unwrap();
     Answer::json(201, &pipeline_json(&url, project, made))
