@@ -8,3 +8,4 @@ mod manual;
 mod pictures;
 mod retried;
 mod rules;
+mod shown;
