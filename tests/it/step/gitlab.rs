@@ -103,9 +103,10 @@ impl GitLab {
         self.server.state().project(self.project).deployments.clone()
     }
 
-    /// Every status with all states that it had, by name: `int/mds: running success`. Two of a name are two lines.
+    /// Every status with the state that it has, by name: `int/mds: success`. Two of a name are two lines. Whether it was
+    /// shown running before depends on how fast it went.
     pub fn shown(&self) -> Vec<String> {
-        let line = |one: CommitStatus| format!("{}: {}", one.name, one.history.join(" "));
+        let line = |one: CommitStatus| format!("{}: {}", one.name, one.state);
         let mut lines: Vec<String> = self.statuses().into_iter().map(line).collect();
         lines.sort();
         lines

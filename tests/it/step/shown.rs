@@ -36,14 +36,14 @@ fn every_job_shows_what_it_moved_and_a_retried_one_nothing_twice() {
     let (world, gitlab) = world();
     let runner = gitlab.showing(&world);
     deploys(&runner);
-    assert_eq!(gitlab.shown(), lines(&SERVICES, "running success"));
+    assert_eq!(gitlab.shown(), lines(&SERVICES, "success"));
     assert_eq!(gitlab.deployed(), ["int: running"]);
     runner.step(&["gate", "int", "int-test"]).code(0);
     runner.step(&["record", "int"]).code(0);
     assert_eq!(gitlab.deployed(), ["int: running success"]);
     runner.step(&["finish"]).code(0);
     let all = ["fbv", "gate int-test", "kv", "mds", "remo"];
-    assert_eq!(gitlab.shown(), lines(&all, "running success"));
+    assert_eq!(gitlab.shown(), lines(&all, "success"));
     assert_eq!(gitlab.deployed(), ["int: running success"]);
     let own = |one: &crate::gitlab_server::CommitStatus| one.pipeline == runner.pipeline.parse().ok();
     assert!(gitlab.statuses().iter().all(own), "they are in the graph of the jobs' own pipeline");
@@ -52,7 +52,7 @@ fn every_job_shows_what_it_moved_and_a_retried_one_nothing_twice() {
     {
         runner.step(args).code(0);
     }
-    assert_eq!(gitlab.shown(), lines(&all, "running success"));
+    assert_eq!(gitlab.shown(), lines(&all, "success"));
     assert_eq!(gitlab.deployed(), ["int: running success"]);
 }
 
@@ -71,9 +71,9 @@ fn a_rollback_in_jobs_is_a_deployment_of_its_own() {
     assert_eq!(gitlab.deployed(), ["int: running failed", "int: running success"]);
     assert_eq!(gitlab.deployments()[1].sha, world.tip("main"));
     let shown = gitlab.shown();
-    assert!(shown.contains(&"int/gate int-test: running failed".to_owned()), "{shown:#?}");
+    assert!(shown.contains(&"int/gate int-test: failed".to_owned()), "{shown:#?}");
     for name in SERVICES {
-        assert!(shown.contains(&format!("int/{name} rollback: running success")), "{shown:#?}");
+        assert!(shown.contains(&format!("int/{name} rollback: success")), "{shown:#?}");
     }
     assert_eq!(shown.len(), 9, "{shown:#?}");
 }
@@ -93,7 +93,7 @@ fn the_last_job_ends_what_a_stopped_one_left_running() {
     watching.kill();
     gitlab.job_ends(&id, "failed");
     runner.step(&["finish"]).code(0);
-    assert!(gitlab.shown().contains(&"int/fbv: running canceled".to_owned()), "{:#?}", gitlab.shown());
+    assert!(gitlab.shown().contains(&"int/fbv: canceled".to_owned()), "{:#?}", gitlab.shown());
     assert_eq!(gitlab.deployed(), ["int: running failed", "int: running success"]);
 }
 
@@ -110,7 +110,7 @@ fn what_gitlab_did_not_take_then_is_shown_by_the_last_job() {
     runner.step(&["gate", "int", "int-test"]).code(0);
     runner.step(&["finish"]).code(0);
     let mut all = lines(&SERVICES, "success");
-    all.insert(1, "int/gate int-test: running success".to_owned());
+    all.insert(1, "int/gate int-test: success".to_owned());
     assert_eq!(gitlab.shown(), all);
     assert_eq!(gitlab.deployed(), ["int: running success"]);
 }
