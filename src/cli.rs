@@ -155,7 +155,7 @@ pub enum Command {
     Status(Status),
     /// Shows how runs ended.
     History(History),
-    /// Writes a run, or an environment's history, as one HTML file.
+    /// Writes a run, or an environment's history, as a file.
     Report(Report),
     /// Checks the configuration and whether every pin resolves.
     Check(Check),

@@ -5,6 +5,7 @@
 //! never fails a run, never holds one up, and says once of each kind what it may not do.
 
 mod deployments;
+mod share;
 mod statuses;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use crate::event::Event;
 use crate::gitlab::{CommitStatus, DeploymentStatus, GitLab, GitLabError, NewDeployment, StatusState};
 use crate::report::account::{Account, Accounts};
 use deployments::Shown;
+use share::Share;
 use statuses::Wanted;
 
 /// How long the end of a command waits until GitLab shows the end of its run.
@@ -47,6 +49,7 @@ pub struct Mirror {
     accounts: Accounts,
     statuses: HashMap<(String, String), StatusState>,
     deployments: HashMap<String, (u64, DeploymentStatus)>,
+    share: Share,
     off: Off,
     rest_until: Option<Instant>,
 }
@@ -90,6 +93,7 @@ impl Mirror {
             accounts: Accounts::default(),
             statuses: HashMap::new(),
             deployments: HashMap::new(),
+            share: Share::default(),
             off: Off { statuses: job, deployments: false },
             rest_until: None,
         }
@@ -106,14 +110,19 @@ impl Mirror {
     /// Listens until nobody speaks any more. Events that come while GitLab is slow are shown together.
     pub async fn listen(mut self, mut heard: UnboundedReceiver<Event>) {
         while let Some(event) = heard.recv().await {
-            self.accounts.hear(&event);
+            self.hear(&event);
             while let Ok(event) = heard.try_recv() {
-                self.accounts.hear(&event);
+                self.hear(&event);
             }
             self.show().await;
         }
         self.rest_until = None;
         self.show().await;
+    }
+
+    fn hear(&mut self, event: &Event) {
+        self.accounts.hear(event);
+        self.share.hear(event);
     }
 
     async fn show(&mut self) {
@@ -132,7 +141,13 @@ impl Mirror {
             if self.off.statuses || self.rest_until.is_some_and(|until| Instant::now() < until) {
                 return;
             }
-            let Some(status) = self.status(&wanted) else { continue };
+            let Some(status) = self.status(&wanted).filter(|_| self.share.has_status(&wanted)) else {
+                continue;
+            };
+            if let Err(error) = self.read_statuses(&status).await {
+                self.off.statuses = self.give_up(Kind::Statuses, &error);
+                continue;
+            }
             let key = (status.sha.clone(), status.name.clone());
             if self.statuses.get(&key) == Some(&status.state) {
                 continue;
@@ -170,6 +185,9 @@ impl Mirror {
             if self.off.deployments || self.rest_until.is_some_and(|until| Instant::now() < until) {
                 return;
             }
+            if !self.share.has_deployment(&shown) {
+                continue;
+            }
             if let Err(error) = self.deploy(&shown).await {
                 self.off.deployments = self.give_up(Kind::Deployments, &error);
             }
@@ -178,7 +196,10 @@ impl Mirror {
 
     /// A deployment is made once, as running, and then only moved on: so that GitLab shows how long it took.
     async fn deploy(&mut self, shown: &Shown) -> Result<(), GitLabError> {
-        let known = self.deployments.get(&shown.key).copied();
+        let known = match self.deployments.get(&shown.key) {
+            Some(known) => Some(*known),
+            None => self.made_before(shown).await?,
+        };
         let (id, status) = match known {
             Some(known) => known,
             None => {

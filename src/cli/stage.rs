@@ -14,12 +14,13 @@ use super::edge::{self, EdgeError};
 use crate::config::SetError;
 use crate::event::Event;
 use crate::exit::Exit;
-use crate::mirror;
+use crate::mirror::{self, Mirror};
 use crate::report::Listener;
 use crate::report::account::Accounts;
 use crate::report::link::Links;
 use crate::run::RunError;
 use crate::run::context::{Context, Events, Signals};
+use crate::run::job::{self, Task};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +105,8 @@ type Ears = Arc<Mutex<Vec<mpsc::UnboundedSender<Event>>>>;
 struct Reports {
     artifacts: Artifacts,
     accounts: Arc<Mutex<Accounts>>,
+    /// What the record has of the run, where this process is only a part of it.
+    whole: Option<Accounts>,
 }
 
 impl Stage {
@@ -118,12 +121,42 @@ impl Stage {
     pub fn reporting(common: &Common, artifacts: &Artifacts) -> Result<Self, CommandError> {
         let (count, signals) = Signals::new();
         let mut stage = Self::with(common, signals, artifacts)?.hearing(count);
-        stage.mirror = ci::mirror(&stage.context).map(|mirror| {
-            let (ear, from) = mpsc::unbounded_channel();
-            stage.ears.lock().unwrap_or_else(PoisonError::into_inner).push(ear);
-            tokio::spawn(mirror.listen(from))
-        });
+        if let Some(mirror) = ci::mirror(&stage.context) {
+            stage.shows(mirror);
+        }
         Ok(stage)
+    }
+
+    /// The same for one job of a run that is spread over several: GitLab shows what this one moves.
+    pub async fn of_a_job(common: &Common, artifacts: &Artifacts, task: &Task) -> Result<Self, CommandError> {
+        let (count, signals) = Signals::new();
+        let mut stage = Self::with(common, signals, artifacts)?.hearing(count);
+        if let Some(mirror) = ci::mirror(&stage.context) {
+            let told = told(&stage.context, task).await;
+            stage.shows(match task {
+                Task::Finish { .. } => mirror.of_the_last_job(&told),
+                Task::Announce { .. }
+                | Task::Deploy { .. }
+                | Task::Gate { .. }
+                | Task::Rollback { .. }
+                | Task::Record { .. } => mirror.of_a_job(&told),
+            });
+        }
+        Ok(stage)
+    }
+
+    /// Lets the files be about all that the record has of the run, and not only about this job.
+    pub async fn knows_all(&mut self, task: &Task) {
+        let Some(reports) = &mut self.reports else { return };
+        let mut whole = Accounts::default();
+        told(&self.context, task).await.iter().for_each(|event| whole.hear(event));
+        reports.whole = Some(whole);
+    }
+
+    fn shows(&mut self, mirror: Mirror) {
+        let (ear, from) = mpsc::unbounded_channel();
+        self.ears.lock().unwrap_or_else(PoisonError::into_inner).push(ear);
+        self.mirror = Some(tokio::spawn(mirror.listen(from)));
     }
 
     fn hearing(self, count: watch::Sender<u32>) -> Self {
@@ -148,7 +181,7 @@ impl Stage {
             let (ear, from) = mpsc::unbounded_channel();
             ears.push(ear);
             listeners.push(tokio::spawn(keep(accounts.clone(), from)));
-            Reports { artifacts: artifacts.clone(), accounts }
+            Reports { artifacts: artifacts.clone(), accounts, whole: None }
         });
         let ears: Ears = Arc::new(Mutex::new(ears));
         listeners.push(tokio::spawn(spread(heard, ears.clone())));
@@ -178,13 +211,22 @@ impl Stage {
 
 impl Reports {
     /// A file that cannot be written never fails a run.
-    fn write(&self, links: &Links) {
-        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    fn write(self, links: &Links) {
+        let own = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let accounts = self.whole.map_or_else(|| own.clone(), |whole| whole.with_output_of(&own));
         for error in self.artifacts.write(accounts.all(), links) {
             let text = format!("warning: {error}\n");
             let _ = std::io::stderr().write_all(text.as_bytes());
         }
     }
+}
+
+/// What the record tells of a job's run. What keeps it from being read is the job's own to say.
+async fn told(context: &Context, task: &Task) -> Vec<Event> {
+    job::told(context, task).await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "the record of the run is not read");
+        Vec::new()
+    })
 }
 
 /// Passes each event on to every listener: one that hangs holds up no other. At the end their channels close.

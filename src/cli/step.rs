@@ -3,11 +3,11 @@
 use clap::Subcommand;
 
 use super::Common;
+use super::artifacts::Artifacts;
 use super::graph::{Graph, graph};
 use super::runs::settings;
 use super::stage::{CommandError, Stage};
 use crate::exit::Exit;
-use crate::run::context::Context;
 use crate::run::job::{self, InLine, Task};
 
 /// One job of a run that is spread over the jobs of a CI pipeline.
@@ -40,6 +40,9 @@ pub enum Step {
         environment: String,
         /// Service.
         service: String,
+        /// Files about the run as far as it is.
+        #[command(flatten)]
+        files: Artifacts,
     },
     /// Runs a gate; the job of a manual gate is a person's yes.
     Gate {
@@ -47,6 +50,9 @@ pub enum Step {
         environment: String,
         /// Gate.
         gate: String,
+        /// Files about the run as far as it is.
+        #[command(flatten)]
+        files: Artifacts,
     },
     /// Takes a service back: the first job reverts everything, each waits for its own service.
     Rollback {
@@ -54,17 +60,26 @@ pub enum Step {
         environment: String,
         /// Service.
         service: String,
+        /// Files about the run as far as it is.
+        #[command(flatten)]
+        files: Artifacts,
     },
     /// Verifies the run, and records it outside git.
     Record {
         /// Environment.
         environment: String,
+        /// Files about the run as far as it is.
+        #[command(flatten)]
+        files: Artifacts,
     },
     /// Does whatever is left, and announces the end.
     Finish {
         /// Pipeline of datapin.toml, where this CI pipeline has several runs.
         #[arg(env = "DATAPIN_PIPELINE")]
         pipeline: Option<String>,
+        /// Files about the run as far as it is.
+        #[command(flatten)]
+        files: Artifacts,
     },
     /// Prints the GitLab child pipeline that draws a pipeline: a job for each service, gate and record.
     Graph(Graph),
@@ -72,33 +87,41 @@ pub enum Step {
 
 /// `datapin step …`.
 pub async fn step(common: &Common, step: &Step) -> Result<Exit, CommandError> {
-    let task = match step.clone() {
+    let (task, files) = match step.clone() {
         // reads the configuration alone
         Step::Graph(args) => return graph(common, &args),
         Step::Enter { pipeline, version, set, no_wait } => {
             let in_line = if no_wait { InLine::Leave } else { InLine::Wait };
-            return on(common, async |context| {
-                let set = settings(context, &pipeline, &set)?;
-                Ok(job::enter(context, &pipeline, &version, set, in_line).await?)
-            })
-            .await;
+            return enter(common, &pipeline, &version, &set, in_line).await;
         }
-        Step::Announce { pipeline } => Task::Announce { pipeline },
-        Step::Deploy { environment, service } => Task::Deploy { environment, service },
-        Step::Gate { environment, gate } => Task::Gate { environment, gate },
-        Step::Rollback { environment, service } => Task::Rollback { environment, service },
-        Step::Record { environment } => Task::Record { environment },
-        Step::Finish { pipeline } => Task::Finish { pipeline },
+        Step::Announce { pipeline } => (Task::Announce { pipeline }, Artifacts::default()),
+        Step::Deploy { environment, service, files } => (Task::Deploy { environment, service }, files),
+        Step::Gate { environment, gate, files } => (Task::Gate { environment, gate }, files),
+        Step::Rollback { environment, service, files } => (Task::Rollback { environment, service }, files),
+        Step::Record { environment, files } => (Task::Record { environment }, files),
+        Step::Finish { pipeline, files } => (Task::Finish { pipeline }, files),
     };
-    on(common, async |context| Ok(job::perform(context, &task).await?)).await
+    let mut stage = Stage::of_a_job(common, &files, &task).await?;
+    let done = job::perform(&stage.context, &task).await;
+    stage.knows_all(&task).await;
+    stage.close().await;
+    Ok(done?)
 }
 
-async fn on(
+async fn enter(
     common: &Common,
-    work: impl AsyncFnOnce(&Context) -> Result<Exit, CommandError>,
+    pipeline: &str,
+    version: &str,
+    set: &[String],
+    in_line: InLine,
 ) -> Result<Exit, CommandError> {
     let stage = Stage::open(common)?;
-    let done = work(&stage.context).await;
+    let done = match settings(&stage.context, pipeline, set) {
+        Ok(set) => {
+            job::enter(&stage.context, pipeline, version, set, in_line).await.map_err(CommandError::from)
+        }
+        Err(error) => Err(error),
+    };
     stage.close().await;
     done
 }

@@ -1,5 +1,6 @@
 //! Deployments of environments.
 
+use gitlab::api::common::SortOrder;
 use gitlab::api::projects::deployments as requests;
 use serde::Deserialize;
 
@@ -63,6 +64,12 @@ impl DeploymentStatus {
         }
     }
 
+    /// The one that has ended and that GitLab calls so.
+    pub fn ended(word: &str) -> Option<Self> {
+        let ends = [DeploymentStatus::Success, DeploymentStatus::Failed, DeploymentStatus::Canceled];
+        ends.into_iter().find(|status| status.word() == word)
+    }
+
     fn of_crate(self) -> requests::DeploymentStatus {
         match self {
             DeploymentStatus::Running => requests::DeploymentStatus::Running,
@@ -93,6 +100,21 @@ impl<'g> Deployments<'g> {
             .status(new.status.of_crate())
             .build();
         self.gitlab.ask(&Ask::write(what).also_for_jobs(), endpoint).await
+    }
+
+    /// The newest ones of an environment, newest first; a page of them, 20 by default.
+    ///
+    /// # Errors
+    /// See [`GitLabError`].
+    pub async fn newest(&self, environment: &str) -> Result<Vec<Deployment>, GitLabError> {
+        let what = format!("list the deployments of `{environment}` in {}", self.gitlab.project());
+        let endpoint = requests::Deployments::builder()
+            .project(self.gitlab.project())
+            .environment(environment)
+            .order_by(requests::DeploymentOrderBy::Id)
+            .sort(SortOrder::Descending)
+            .build();
+        self.gitlab.ask(&Ask::read(what).also_for_jobs(), endpoint).await
     }
 
     /// Changes the state of one; one that is in it already stays as it is.

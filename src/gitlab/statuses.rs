@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use gitlab::api::projects::repository::commits::{CommitStatusState, CreateCommitStatus};
+use gitlab::api::projects::repository::commits::{CommitStatusState, CommitStatuses, CreateCommitStatus};
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
@@ -11,6 +12,8 @@ use super::{GitLab, GitLabError};
 
 /// Longest field, in bytes.
 const LONGEST: usize = 255;
+/// Longest list that is read.
+const MOST: usize = 1000;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// A status of a commit.
@@ -59,6 +62,20 @@ pub enum StatusSet {
 }
 
 impl StatusState {
+    const ALL: [StatusState; 6] = [
+        StatusState::Pending,
+        StatusState::Running,
+        StatusState::Success,
+        StatusState::Failed,
+        StatusState::Canceled,
+        StatusState::Skipped,
+    ];
+
+    /// The one that GitLab calls so; a job has others besides.
+    pub fn called(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
     /// GitLab's word for it.
     pub fn word(self) -> &'static str {
         match self {
@@ -104,6 +121,33 @@ impl GitLab {
             tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             pause = (pause * 2).min(Duration::from_secs(5));
         }
+    }
+
+    /// The newest status of each name where `like` is: of its commit, branch and pipeline.
+    ///
+    /// # Errors
+    /// See [`GitLabError`].
+    pub async fn statuses_beside(
+        &self,
+        like: &CommitStatus,
+    ) -> Result<Vec<(String, StatusState)>, GitLabError> {
+        #[derive(Deserialize)]
+        struct Found {
+            name: String,
+            status: String,
+        }
+        let ask = Ask::read(format!("list the statuses of commit {} in {}", like.sha, self.project()));
+        let mut endpoint = CommitStatuses::builder();
+        endpoint.project(self.project()).commit(&like.sha);
+        if let Some(branch) = &like.branch {
+            endpoint.ref_(branch);
+        }
+        if let Some(pipeline) = like.pipeline_id {
+            endpoint.pipeline_id(pipeline);
+        }
+        let found: Vec<Found> = self.list(&ask, endpoint.build(), MOST).await?;
+        let named = |one: Found| StatusState::called(&one.status).map(|state| (one.name, state));
+        Ok(found.into_iter().filter_map(named).collect())
     }
 
     async fn set_status(&self, status: &CommitStatus) -> Result<(), GitLabError> {

@@ -1,12 +1,50 @@
 //! Which commit statuses a run should have.
 
+use crate::event::What;
 use crate::gitlab::StatusState;
+use crate::queue::ServiceState;
 use crate::report::account::{Account, EnvironmentAccount, GateAccount, StageAccount, Step, StepState};
 use crate::report::{clean, link};
+
+/// What a status is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Subject {
+    /// A service on its way to the version: environment and name.
+    Deploy(String, String),
+    /// The same on its way back.
+    Rollback(String, String),
+    /// A gate: index of its stage and name.
+    Gate(usize, String),
+}
+
+impl Subject {
+    /// What an event moves, if that has a status.
+    pub(super) fn of(what: &What) -> Option<Self> {
+        match what {
+            What::Service { environment, service, state, .. } => {
+                let (environment, service) = (environment.clone(), service.clone());
+                match state {
+                    ServiceState::Pending => None,
+                    ServiceState::Syncing | ServiceState::Deployed | ServiceState::Failed => {
+                        Some(Subject::Deploy(environment, service))
+                    }
+                    ServiceState::RollingBack | ServiceState::RolledBack | ServiceState::RollbackFailed => {
+                        Some(Subject::Rollback(environment, service))
+                    }
+                }
+            }
+            What::GateBegan { stage, gate, .. } | What::GateEnded { stage, gate, .. } => {
+                Some(Subject::Gate(*stage, gate.clone()))
+            }
+            _ => None,
+        }
+    }
+}
 
 /// A status that should be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wanted {
+    pub subject: Subject,
     /// `abn/mds`, `abn/gate e2e-test`, `abn/mds rollback`.
     pub name: String,
     pub state: StatusState,
@@ -20,11 +58,11 @@ pub(super) struct Wanted {
 /// A status for everything that has begun. What is skipped has none: it would only be noise.
 pub(super) fn wanted(account: &Account) -> Vec<Wanted> {
     let mut found = Vec::new();
-    for stage in &account.stages {
+    for (index, stage) in account.stages.iter().enumerate() {
         for environment in &stage.environments {
             services(environment, account, &mut found);
         }
-        found.extend(stage.gates.iter().filter_map(|gate| of_gate(stage, gate, account)));
+        found.extend(stage.gates.iter().filter_map(|gate| of_gate(index, stage, gate, account)));
     }
     found
 }
@@ -34,10 +72,16 @@ fn services(environment: &EnvironmentAccount, account: &Account, found: &mut Vec
     for service in &environment.services {
         let name = format!("{}/{}", environment.name, service.name);
         let back = format!("{name} rollback");
-        let both = [(name, &service.deploy, pinned), (back, &service.rollback, environment.revert.as_ref())];
-        for (name, step, commit) in both {
+        let own = || (environment.name.clone(), service.name.clone());
+        let (to, from) = (own(), own());
+        let both = [
+            (Subject::Deploy(to.0, to.1), name, &service.deploy, pinned),
+            (Subject::Rollback(from.0, from.1), back, &service.rollback, environment.revert.as_ref()),
+        ];
+        for (subject, name, step, commit) in both {
             let Some(state) = state(step, account) else { continue };
             found.push(Wanted {
+                subject,
                 name: clean::one_line(&name).into_owned(),
                 state,
                 commit: commit.map(ToString::to_string),
@@ -49,10 +93,11 @@ fn services(environment: &EnvironmentAccount, account: &Account, found: &mut Vec
     }
 }
 
-fn of_gate(stage: &StageAccount, gate: &GateAccount, account: &Account) -> Option<Wanted> {
+fn of_gate(index: usize, stage: &StageAccount, gate: &GateAccount, account: &Account) -> Option<Wanted> {
     let of = stage.environments.iter().find(|environment| environment.commit.is_some());
     let warned = if gate.step.state == StepState::Warned { "warned, and is allowed to: " } else { "" };
     Some(Wanted {
+        subject: Subject::Gate(index, gate.name.clone()),
         name: clean::one_line(&format!("{}/gate {}", stage.names(), gate.name)).into_owned(),
         state: state(&gate.step, account)?,
         commit: of.and_then(|environment| environment.commit.as_ref()).map(ToString::to_string),

@@ -4,6 +4,7 @@
 //! [`Accounts::hear`] is the only way to change it, and needs no order.
 
 mod hear;
+mod output;
 
 use jiff::Timestamp;
 

@@ -41,13 +41,7 @@ impl Driver {
             return self.rollback_failed(&ticket, cause).await;
         }
         let touched = self.touched(&ticket);
-        self.context.events.tell(
-            &ticket.run,
-            What::RollingBack {
-                cause: cause.clone(),
-                environments: touched.iter().flat_map(|group| group.environments.clone()).collect(),
-            },
-        );
+        self.tell_back(&touched, &cause);
         let mut left = self.not_mine(&ticket);
         left.extend(self.push_back(&touched, &cause).await?);
         left.extend(self.wait_back().await?);
@@ -66,7 +60,14 @@ impl Driver {
     /// The first half of the way back: all reverts are pushed. What did not work is in the record.
     pub(super) async fn push_all_back(&self, cause: &Cause) -> Result<(), Halt> {
         let touched = self.touched(&self.journal.ticket());
+        self.tell_back(&touched, cause);
         self.push_back(&touched, cause).await.map(|_| ())
+    }
+
+    fn tell_back(&self, touched: &[Group], cause: &Cause) {
+        let environments = touched.iter().flat_map(|group| group.environments.clone()).collect();
+        let what = What::RollingBack { cause: cause.clone(), environments };
+        self.context.events.tell(&self.journal.run(), what);
     }
 
     async fn settle_account(&self, cause: Cause, left: Vec<Left>, touched: bool) -> Result<Outcome, Halt> {

@@ -9,10 +9,12 @@ mod enter;
 mod find;
 mod forward;
 mod gate;
+mod told;
 mod turn;
 mod watch;
 
 pub use enter::{InLine, enter};
+pub use told::told;
 
 use crate::event::Level;
 use crate::exit::Exit;

@@ -9,3 +9,4 @@ mod pictures;
 mod records;
 mod retried;
 mod rules;
+mod shown;

@@ -113,6 +113,7 @@ fn routed(state: &mut State, route: &str, call: &Call<'_>) -> Answer {
         (_, "/repository/branches/{branch}") => branch(state, call),
         (_, rest) if rest.contains("/notes") => notes::answer(state, call),
         (method, rest) if rest.contains("merge_requests") => requests::answer(state, method, rest, call),
+        (_, "/repository/commits/{sha}/statuses") => deploy::statuses(state, call),
         (_, "/statuses/{sha}") => deploy::status(state, call),
         (method, rest) if rest.starts_with("/deployments") => deploy::answer(state, method, call),
         (method, rest) => run::answer(state, method, rest, call),

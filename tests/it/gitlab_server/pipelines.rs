@@ -152,6 +152,47 @@ impl State {
         true
     }
 
+    /// A job of a pipeline, under an id of the test's own, runs on a runner. A cancelled pipeline starts none.
+    pub fn run_job(&mut self, pipeline: u64, id: u64, name: &str) {
+        let pipeline = self.pipeline(pipeline);
+        assert!(!DONE.contains(&pipeline.status()), "pipeline {} is {}", pipeline.id, pipeline.status());
+        for old in pipeline.jobs.iter_mut().filter(|job| job.name == name) {
+            assert!(DONE.contains(&old.status.as_str()), "{name} runs already");
+            old.retried = true;
+        }
+        pipeline.jobs.push(Job {
+            id,
+            name: name.to_owned(),
+            stage: 0,
+            status: "running".to_owned(),
+            allow_failure: false,
+            bridge: false,
+            manual: false,
+            retried: false,
+            log: String::new(),
+        });
+    }
+
+    /// A job that runs ends so; one that was cancelled meanwhile stays it.
+    pub fn end_job(&mut self, id: u64, status: &str) {
+        let pipelines = self.projects.iter_mut().flat_map(|project| &mut project.pipelines);
+        let mut jobs = pipelines.flat_map(|pipeline| &mut pipeline.jobs);
+        let job = jobs.find(|job| job.id == id).expect("job");
+        if job.status == "running" {
+            job.status = status.to_owned();
+        }
+    }
+
+    /// As a person does it in the page: a job of a cancelled pipeline is retried, and the pipeline runs again.
+    pub fn revive(&mut self, pipeline: u64) {
+        let pipeline = self.pipeline(pipeline);
+        assert!(pipeline.cancelled, "only a cancelled pipeline is revived");
+        pipeline.cancelled = false;
+        for job in pipeline.jobs.iter_mut().filter(|job| job.status == "canceled" && job.name == "later") {
+            job.status = "pending".to_owned();
+        }
+    }
+
     /// As a person does it in the page: the old job stays, and counts no more.
     pub fn retry_job(&mut self, pipeline: u64, name: &str) {
         let id = self.next_id();

@@ -32,13 +32,11 @@ fn where_nobody_can_be_asked_reconcile_notes_the_silence_and_a_later_one_finishe
 }
 
 /// A world in which GitLab answers, with a verified version, and a run of which `mds` is deployed.
-fn begun<'w>(gitlab: &GitLab, world: &'w World, pipeline: &str) -> Runner<'w> {
+fn begun<'w>(gitlab: &'w GitLab, world: &'w World) -> Runner<'w> {
     publish(world);
     world.verified("int", OLD);
-    let runner = gitlab.runner(world, pipeline);
-    let (enter, id) = runner.job(&["enter", "int", NEW]);
-    enter.run().code(0);
-    gitlab.ends(&format!("jobs/{id}"), "success");
+    let runner = gitlab.runner(world);
+    runner.step(&["enter", "int", NEW]).code(0);
     runner.step(&["announce"]).code(0);
     runner.step(&["deploy", "int", "mds"]).code(0);
     runner
@@ -46,32 +44,34 @@ fn begun<'w>(gitlab: &GitLab, world: &'w World, pipeline: &str) -> Runner<'w> {
 
 #[test]
 fn the_next_in_line_finishes_a_cancelled_pipeline() {
-    let (world, gitlab) = (World::new(), GitLab::start());
-    let runner = begun(&gitlab, &world, "82");
+    let world = World::new();
+    let gitlab = GitLab::start(&world);
+    let runner = begun(&gitlab, &world);
+    let pipeline = &runner.pipeline;
     let next = gitlab.may_ask(world.datapin(&["deploy", "int", "2026.11.24-1"]).by("berta")).spawn();
     world.until("it waits", SOON, || world.queue().tickets.len() == 2);
-    world.until("GitLab is asked", SOON, || {
-        gitlab.asked().iter().filter(|what| *what == "pipelines/82").count() > 3
-    });
+    world.until("GitLab is asked", SOON, || gitlab.asked(&format!("pipelines/{pipeline}")) > 3);
     assert_eq!(world.versions("int"), [NEW], "the pipeline lives, however silent it is");
-    gitlab.ends("pipelines/82", "canceled");
+    gitlab.cancels(pipeline);
     next.wait(SOON).code(0);
     let history = world.queue().history;
     let line = history.iter().find(|line| line["version"] == NEW).unwrap();
     assert_eq!((&line["outcome"], &line["cause"]["kind"]), (&"rolled-back".into(), &"abandoned".into()));
-    assert!(line["cause"]["text"].to_string().contains("pipeline 82"), "{line:#}");
+    assert!(line["cause"]["text"].to_string().contains(&format!("pipeline {pipeline}")), "{line:#}");
     assert_eq!(world.versions("int"), ["2026.11.24-1"]);
+    gitlab.revives(pipeline);
     runner.step(&["deploy", "int", "kv"]).code(20).says("rolled back");
 }
 
 #[test]
 fn reconcile_finishes_a_cancelled_pipeline_and_leaves_a_living_one_alone() {
-    let (world, gitlab) = (World::new(), GitLab::start());
-    begun(&gitlab, &world, "83");
+    let world = World::new();
+    let gitlab = GitLab::start(&world);
+    let runner = begun(&gitlab, &world);
     let reconcile = || gitlab.may_ask(world.datapin(&["reconcile"]).by("cron")).run().code(0);
     reconcile().says("nothing was left");
     assert_eq!(world.versions("int"), [NEW]);
-    gitlab.ends("pipelines/83", "canceled");
+    gitlab.cancels(&runner.pipeline);
     reconcile().says("rolled back");
     assert_eq!(world.versions("int"), [OLD]);
     assert!(world.queue().tickets.is_empty());
@@ -79,24 +79,26 @@ fn reconcile_finishes_a_cancelled_pipeline_and_leaves_a_living_one_alone() {
 
 #[test]
 fn a_verified_run_of_a_cancelled_pipeline_is_finished_forward() {
-    let (world, gitlab) = (World::new(), GitLab::start());
-    let runner = begun(&gitlab, &world, "84");
+    let world = World::new();
+    let gitlab = GitLab::start(&world);
+    let runner = begun(&gitlab, &world);
     ["fbv", "kv", "remo"].iter().for_each(|name| drop(runner.step(&["deploy", "int", name]).code(0)));
     runner.step(&["gate", "int", "int-test"]).code(0);
     runner.step(&["record", "int"]).code(0);
-    gitlab.ends("pipelines/84", "canceled");
+    gitlab.cancels(&runner.pipeline);
     gitlab.may_ask(world.datapin(&["reconcile"]).by("cron")).run().code(0).says("verified");
     assert_eq!(world.verified_on("int").as_deref(), Some(NEW));
 }
 
 #[test]
 fn what_gitlab_denies_counts_as_alive_and_force_is_the_way_out() {
-    let (world, gitlab) = (World::new(), GitLab::start());
-    begun(&gitlab, &world, "85");
-    gitlab.ends("pipelines/85", "canceled");
+    let world = World::new();
+    let gitlab = GitLab::start(&world);
+    let runner = begun(&gitlab, &world);
+    gitlab.cancels(&runner.pipeline);
     let waiting = gitlab.may_not_ask(world.datapin(&["deploy", "int", "2026.11.24-1"]).by("berta")).spawn();
     world.until("it says what it may not", SOON, || waiting.stdout().contains("--force"));
-    assert!(waiting.stdout().contains("pipeline 85"), "{}", waiting.stdout());
+    assert!(waiting.stdout().contains(&format!("pipeline {}", runner.pipeline)), "{}", waiting.stdout());
     assert_eq!(world.versions("int"), [NEW]);
     let number = world.queue().tickets[0]["number"].to_string();
     world.datapin(&["resume", &number, "--force"]).by("carla").run().code(0);
@@ -106,11 +108,12 @@ fn what_gitlab_denies_counts_as_alive_and_force_is_the_way_out() {
 
 #[test]
 fn a_job_goes_on_where_a_killed_one_drove() {
-    let (world, gitlab) = (World::new(), GitLab::start());
+    let world = World::new();
+    let gitlab = GitLab::start(&world);
     publish(&world);
     world.verified("int", OLD);
     let commits = world.log("main").len();
-    let runner = gitlab.runner(&world, "86");
+    let runner = gitlab.runner(&world);
     runner.step(&["enter", "int", NEW]).code(0);
     let (bot, id) = runner.job(&["deploy", "int", "mds"]);
     let mut pusher = bot.spawn();
@@ -120,10 +123,9 @@ fn a_job_goes_on_where_a_killed_one_drove() {
     let still_drives = drives();
     let other = runner.start(&["deploy", "int", "fbv"]);
     if still_drives {
-        let asks = format!("jobs/{id}");
-        world.until("GitLab is asked about it", SOON, || gitlab.asked().contains(&asks));
-        gitlab.ends(&asks, "failed");
+        world.until("GitLab is asked about it", SOON, || gitlab.asked(&format!("jobs/{id}")) > 0);
     }
+    gitlab.job_ends(&id, "failed");
     other.wait(SOON).code(0);
     assert_eq!(world.log("main").len(), commits + 1, "{:#?}", world.subjects());
     ["mds", "kv", "remo"].iter().for_each(|name| drop(runner.step(&["deploy", "int", name]).code(0)));
@@ -134,13 +136,15 @@ fn a_job_goes_on_where_a_killed_one_drove() {
 
 #[test]
 fn a_job_that_waited_and_is_over_is_dropped_from_the_line() {
-    let (world, gitlab) = (World::new(), GitLab::start());
-    let first = begun(&gitlab, &world, "87");
-    let (bot, id) = gitlab.runner(&world, "88").job(&["enter", "int", "2026.11.24-1"]);
+    let world = World::new();
+    let gitlab = GitLab::start(&world);
+    let first = begun(&gitlab, &world);
+    let second_runner = gitlab.runner(&world);
+    let (bot, id) = second_runner.job(&["enter", "int", "2026.11.24-1"]);
     let mut second = bot.spawn();
     world.until("it waits", SOON, || world.queue().tickets.len() == 2);
     second.kill();
-    gitlab.ends(&format!("jobs/{id}"), "canceled");
+    gitlab.job_ends(&id, "canceled");
     let third = gitlab.may_ask(world.datapin(&["deploy", "int", "2026.11.25-1"]).by("berta")).spawn();
     let dropped = |line: &serde_json::Value| line["outcome"] == "dropped";
     world.until("the dead one is dropped", SOON, || world.queue().history.iter().any(dropped));

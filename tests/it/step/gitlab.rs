@@ -1,139 +1,120 @@
-//! The part of GitLab that says whether a pipeline or job is over, on the wire.
-//!
-//! What is not known or not allowed is 404, as GitLab says it. What is over stays over, unless a job is retried under
-//! a new id.
-
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-
-use serde_json::json;
+//! The GitLab that the jobs of a run belong to: the shared stateful one, with the repository of a world in it.
 
 use super::jobs::Runner;
+use crate::gitlab_server::{CommitStatus, Deployment, GitLabServer, JobTemplate, Role};
 use crate::world::{Bot, World};
 
-/// A token that may read pipelines and jobs.
-const TOKEN: &str = "glpat-reads-pipelines";
-
-#[derive(Default)]
-struct State {
-    over: BTreeMap<String, &'static str>,
-    asked: Vec<String>,
-}
+/// What a pipeline still has before it: without it a pipeline would be over after its first job.
+const LATER: &str = "later";
 
 /// GitLab until it is dropped.
 pub struct GitLab {
-    address: SocketAddr,
-    state: Arc<Mutex<State>>,
-    ends: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    pub server: GitLabServer,
+    pub project: u64,
+    reads: String,
+    shows: String,
+    stranger: String,
 }
 
 impl GitLab {
-    pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let (state, ends) = (Arc::new(Mutex::new(State::default())), Arc::new(AtomicBool::new(false)));
-        let (shared, stops) = (state.clone(), ends.clone());
-        let thread = std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if stops.load(Ordering::Relaxed) {
-                    return;
-                }
-                // a broken connection ends nothing but itself
-                let _ = stream.and_then(|stream| answer(&shared, stream));
-            }
-        });
-        Self { address, state, ends, thread: Some(thread) }
+    pub fn start(world: &World) -> Self {
+        let server = GitLabServer::start();
+        let project = server.project_of("data/environments", &world.bare());
+        server.state().project(project).template = vec![JobTemplate::new(LATER, 1)];
+        let reads = server.token("reader", Role::Reporter, &["read_api"]);
+        let shows = server.token("bot", Role::Maintainer, &["api"]);
+        let stranger = server.token("stranger", Role::Stranger, &["api"]);
+        Self { server, project, reads, shows, stranger }
     }
 
-    /// `pipelines/81` or `jobs/1000` ended so. A cancelled pipeline starts no more jobs: that is up to the test.
-    pub fn ends(&self, what: &str, how: &'static str) {
-        let mut state = self.state.lock().unwrap();
-        let before = state.over.insert(what.to_owned(), how);
-        assert!(before.is_none_or(|before| before == how), "{what} was {before:?} already");
+    /// A new pipeline of the tip.
+    pub fn pipeline(&self, world: &World) -> u64 {
+        let sha = world.tip("main");
+        self.server.state().new_pipeline(self.project, "main", &sha, "push", Default::default())
     }
 
-    /// What was asked about so far.
-    pub fn asked(&self) -> Vec<String> {
-        self.state.lock().unwrap().asked.clone()
+    /// The pipeline is cancelled.
+    pub fn cancels(&self, pipeline: &str) {
+        self.server.state().cancel(pipeline.parse().unwrap());
+    }
+
+    /// A person retries a job of a cancelled pipeline.
+    pub fn revives(&self, pipeline: &str) {
+        self.server.state().revive(pipeline.parse().unwrap());
+    }
+
+    pub fn job_begins(&self, pipeline: &str, job: &str, name: &str) {
+        let (pipeline, job) = (pipeline.parse().unwrap(), job.parse().unwrap());
+        self.server.state().run_job(pipeline, job, name);
+    }
+
+    pub fn job_ends(&self, job: &str, how: &str) {
+        self.server.state().end_job(job.parse().unwrap(), how);
+    }
+
+    /// How often it was asked about `pipelines/81` or `jobs/1000`.
+    pub fn asked(&self, what: &str) -> usize {
+        let path = format!("GET /api/v4/projects/{}/{what}", self.project);
+        self.server.requests().iter().filter(|asked| **asked == path).count()
     }
 
     /// The variables of a job.
     fn variables(&self, token: &str) -> [(&'static str, String); 4] {
         [
-            ("CI_SERVER_URL", format!("http://{}", self.address)),
-            ("CI_SERVER_HOST", "127.0.0.1".to_owned()),
-            ("CI_PROJECT_ID", "7".to_owned()),
+            ("CI_SERVER_URL", self.server.url()),
+            ("CI_SERVER_HOST", self.server.host().to_owned()),
+            ("CI_PROJECT_ID", self.project.to_string()),
             ("DATAPIN_GITLAB_TOKEN", token.to_owned()),
         ]
     }
 
-    /// The runners of a pipeline whose token may ask.
-    pub fn runner<'w>(&self, world: &'w World, pipeline: &str) -> Runner<'w> {
-        let variables = self.variables(TOKEN).into_iter();
-        variables.fold(Runner::new(world, pipeline), |runner, (name, value)| runner.env(name, &value))
+    /// The runners of a new pipeline whose token may ask.
+    pub fn runner<'w>(&'w self, world: &'w World) -> Runner<'w> {
+        self.runner_with(world, &self.reads)
+    }
+
+    /// The runners of a new pipeline whose token may show the run as well.
+    pub fn showing<'w>(&'w self, world: &'w World) -> Runner<'w> {
+        let sha = world.tip("main");
+        self.runner_with(world, &self.shows).env("CI_COMMIT_SHA", &sha).env("CI_COMMIT_REF_NAME", "main")
+    }
+
+    fn runner_with<'w>(&'w self, world: &'w World, token: &str) -> Runner<'w> {
+        let pipeline = self.pipeline(world).to_string();
+        let runner = Runner::new(world, &pipeline).of(self);
+        self.variables(token).into_iter().fold(runner, |runner, (name, value)| runner.env(name, &value))
     }
 
     /// A process with a token that may ask.
     pub fn may_ask(&self, bot: Bot) -> Bot {
-        self.variables(TOKEN).into_iter().fold(bot, |bot, (name, value)| bot.env(name, &value))
+        self.variables(&self.reads).into_iter().fold(bot, |bot, (name, value)| bot.env(name, &value))
     }
 
     /// A process with a token that may not.
     pub fn may_not_ask(&self, bot: Bot) -> Bot {
-        self.variables("glpat-other").into_iter().fold(bot, |bot, (name, value)| bot.env(name, &value))
+        self.variables(&self.stranger).into_iter().fold(bot, |bot, (name, value)| bot.env(name, &value))
     }
-}
 
-impl Drop for GitLab {
-    fn drop(&mut self) {
-        self.ends.store(true, Ordering::Relaxed);
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+    pub fn statuses(&self) -> Vec<CommitStatus> {
+        self.server.state().project(self.project).statuses.clone()
     }
-}
 
-fn answer(state: &Mutex<State>, mut stream: TcpStream) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    let first = lines.next().transpose()?.unwrap_or_default();
-    let path = first.split(' ').nth(1).unwrap_or_default();
-    let path = path.split('?').next().unwrap_or_default().to_owned();
-    let mut token = String::new();
-    for line in lines {
-        let line = line?;
-        match line.split_once(':') {
-            Some((name, value)) if name.eq_ignore_ascii_case("private-token") => {
-                value.trim().clone_into(&mut token);
-            }
-            _ if line.is_empty() => break,
-            _ => {}
-        }
+    pub fn deployments(&self) -> Vec<Deployment> {
+        self.server.state().project(self.project).deployments.clone()
     }
-    let (status, body) = match (first.starts_with("GET "), path.strip_prefix("/api/v4/projects/7/")) {
-        (true, Some(what)) if token == TOKEN => (200, found(&mut state.lock().unwrap(), what)),
-        _ => (404, json!({ "message": "404 Project Not Found" })),
-    };
-    let body = body.to_string();
-    let head = format!(
-        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(format!("{head}{body}").as_bytes())
-}
 
-fn found(state: &mut State, what: &str) -> serde_json::Value {
-    state.asked.push(what.to_owned());
-    let status = state.over.get(what).copied().unwrap_or("running");
-    let id: u64 = what.rsplit('/').next().unwrap().parse().unwrap();
-    json!({
-        "id": id, "iid": 1, "project_id": 7, "status": status, "ref": "main", "sha": "a".repeat(40), "source": "push",
-        "web_url": format!("https://gitlab.example.com/p/-/{what}"), "name": "job", "stage": "test",
-        "allow_failure": false, "created_at": "2026-11-25T00:00:00Z",
-    })
+    /// Every status with the state that it has, by name: `int/mds: success`. Two of a name are two lines. Whether it was
+    /// shown running before depends on how fast it went.
+    pub fn shown(&self) -> Vec<String> {
+        let line = |one: CommitStatus| format!("{}: {}", one.name, one.state);
+        let mut lines: Vec<String> = self.statuses().into_iter().map(line).collect();
+        lines.sort();
+        lines
+    }
+
+    /// Every deployment with all states that it had, in order: `int: running success`.
+    pub fn deployed(&self) -> Vec<String> {
+        let line = |one: Deployment| format!("{}: {}", one.environment, one.history.join(" "));
+        self.deployments().into_iter().map(line).collect()
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use toml_edit::value;
 
+use super::gitlab::GitLab;
 use crate::transport::git;
 use crate::world::{Bot, Running, World};
 
@@ -17,14 +18,20 @@ static JOB: AtomicU32 = AtomicU32::new(1000);
 /// The runners of one CI pipeline. Each job runs on a machine of its own.
 pub struct Runner<'w> {
     world: &'w World,
-    pipeline: String,
+    pub pipeline: String,
+    gitlab: Option<&'w GitLab>,
     env: Vec<(String, String)>,
 }
 
 impl<'w> Runner<'w> {
     /// A pipeline of that id. The configuration is the one at the tip of the repository.
     pub fn new(world: &'w World, pipeline: &str) -> Self {
-        Self { world, pipeline: pipeline.to_owned(), env: Vec::new() }
+        Self { world, pipeline: pipeline.to_owned(), gitlab: None, env: Vec::new() }
+    }
+
+    /// The same where GitLab knows of the pipeline: it knows of every job, and starts none of a cancelled one.
+    pub fn of(self, gitlab: &'w GitLab) -> Self {
+        Self { gitlab: Some(gitlab), ..self }
     }
 
     /// With a variable in every job.
@@ -36,6 +43,9 @@ impl<'w> Runner<'w> {
     /// A job that is going to run `datapin step …`, and its id.
     pub fn job(&self, args: &[&str]) -> (Bot, String) {
         let id = JOB.fetch_add(1, Ordering::Relaxed).to_string();
+        if let Some(gitlab) = self.gitlab {
+            gitlab.job_begins(&self.pipeline, &id, &args.join(" "));
+        }
         let dir = self.world.dir().join("work").join(&id);
         std::fs::create_dir_all(&dir).unwrap();
         let args: Vec<&str> = ["step"].iter().chain(args).copied().collect();
@@ -57,7 +67,12 @@ impl<'w> Runner<'w> {
     /// Runs a job to its end.
     #[track_caller]
     pub fn step(&self, args: &[&str]) -> crate::world::Done {
-        self.job(args).0.run()
+        let (bot, id) = self.job(args);
+        let done = bot.run();
+        if let Some(gitlab) = self.gitlab {
+            gitlab.job_ends(&id, if done.code == Some(0) { "success" } else { "failed" });
+        }
+        done
     }
 
     /// Starts a job.

@@ -51,6 +51,22 @@ pub fn status(state: &mut State, call: &Call<'_>) -> Answer {
     Answer::json(201, &json!({ "id": at + 1, "sha": known.sha, "name": known.name, "status": wanted }))
 }
 
+/// `GET /repository/commits/:sha/statuses`: the newest of each name.
+pub fn statuses(state: &mut State, call: &Call<'_>) -> Answer {
+    let project = state.project(call.project);
+    let pipeline: Option<u64> = call.request.query("pipeline_id").and_then(|id| id.parse().ok());
+    let here = |known: &&CommitStatus| {
+        known.sha == call.parts[0] && (pipeline.is_none() || known.pipeline == pipeline)
+    };
+    let all: Vec<&CommitStatus> = project.statuses.iter().filter(here).collect();
+    let newest =
+        |(at, known): &(usize, &CommitStatus)| all[at + 1..].iter().all(|other| other.name != known.name);
+    let shown = all.iter().copied().enumerate().filter(newest).map(|(_, known)| {
+        json!({ "id": 1, "sha": known.sha, "name": known.name, "status": known.state, "description": known.description })
+    });
+    page(call, shown.collect())
+}
+
 fn refusal(wanted: &str, from: &str) -> String {
     let event = match wanted {
         "running" => "run",
@@ -71,9 +87,14 @@ pub fn answer(state: &mut State, method: &str, call: &Call<'_>) -> Answer {
     let (status, deployment) = match method {
         "GET" => {
             let wanted = call.request.query("environment");
-            let all = project.deployments.iter().rev();
+            let all = project.deployments.iter();
             let all = all.filter(|known| wanted.is_none_or(|wanted| wanted == known.environment));
-            return page(call, all.map(deployment_json).collect());
+            let mut all: Vec<Value> = all.map(deployment_json).collect();
+            // oldest first by default
+            if call.request.query("sort") == Some("desc") {
+                all.reverse();
+            }
+            return page(call, all);
         }
         "POST" => {
             let fields = ["environment", "sha", "ref", "tag", "status"];
