@@ -3,8 +3,11 @@
 //! Both are the real programs, and take turns on one moto server. That is one process of Python, which can do one thing
 //! at a time: how busy it was is told too. Requests are counted apart from what is timed, by a door before the server.
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::Extent;
 use crate::it::moto::{Door, Moto, variables};
@@ -17,11 +20,15 @@ use crate::world::World;
 /// Where the rival is, or is installed from PyPI.
 const AWS_CLI: &str = "/tmp/aws-cli-venv";
 const AWS_CLI_VERSION: &str = "awscli==1.46.3";
-/// Version of the package that is timed, and of a small one whose requests are counted.
+/// Version of the package that is timed, of a smaller one for a server that is far, and of one whose requests are counted.
 const LARGE: &str = "2026.12.01-1";
-const SMALL: &str = "2026.12.01-2";
-/// Objects of the small one, its marker among them.
+const MIDDLE: &str = "2026.12.01-2";
+const SMALL: &str = "2026.12.01-3";
+/// Objects of the latter two, the marker among them.
+const MANY: usize = 2000;
 const FEW: usize = 500;
+/// What a request takes longer where the server is far: the least that AWS names for small objects in S3 (100 to 200 ms).
+const FAR: Duration = Duration::from_millis(100);
 
 /// Runs a program; prints its time and the processor's in seconds, and its peak memory in kB.
 const MEASURE: &str = "
@@ -47,6 +54,7 @@ pub fn measure(extent: Extent, table: &mut Table) {
         scene.take_turn(&mut rival, &format!("aws-{round}"), Scene::aws);
     }
     tell(&datapin, &rival, objects, table);
+    scene.far(table);
     scene.counts(table);
     scene.nothing_to_do("datapin-0", objects, table);
 }
@@ -113,11 +121,8 @@ impl<'m> Scene<'m> {
         self.moto.bucket(live);
         let server = Server::at(self.moto.port());
         let before = server.computed();
-        let output = run(&mut self.measured(&program(self, live, LARGE), &self.moto.url()));
+        let [took, processor, kilobytes] = self.run(&program(self, live, LARGE), &self.moto.url());
         let computed = server.computed() - before;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let numbers: Vec<f64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();
-        let [took, processor, kilobytes] = numbers[..] else { panic!("{text}") };
         runs.took.push(took);
         runs.processor.push(processor);
         runs.memory.push(kilobytes / 1024.0);
@@ -179,6 +184,14 @@ impl<'m> Scene<'m> {
         text + "\n[pipeline.int]\nstages = [{ environment = \"int\" }]\n"
     }
 
+    /// Seconds that it took, seconds of processors, and most memory in kB.
+    fn run(&self, program: &Command, url: &str) -> [f64; 3] {
+        let output = run(&mut self.measured(program, url));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let numbers: Vec<f64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        numbers.try_into().unwrap()
+    }
+
     fn measured(&self, of: &Command, url: &str) -> Command {
         let mut command = Command::new("python3");
         command.args(["-c", MEASURE]).arg(of.get_program()).args(of.get_args());
@@ -186,6 +199,20 @@ impl<'m> Scene<'m> {
         command.env_clear().env("PATH", path).env("HOME", self.world.path("."));
         command.envs(variables(url)).env("AWS_DEFAULT_REGION", crate::it::moto::REGION);
         command
+    }
+
+    /// No goal: the one above is on the bare server, where no request waits for anything but its processor.
+    fn far(&self, table: &mut Table) {
+        self.export(MIDDLE, MANY);
+        let took = |live: &str, program: fn(&Self, &str, &str) -> Command| {
+            self.moto.bucket(live);
+            let [took, ..] = self.run(&program(self, live, MIDDLE), &far(self.moto.port()));
+            assert_eq!(self.moto.keys(live).len(), MANY, "{live}");
+            took
+        };
+        let (ours, theirs) = (took("far-datapin", Self::datapin), took("far-aws", Self::aws));
+        let what = format!("each request {} ms later, {MANY} objects: datapin / `aws`", FAR.as_millis());
+        table.tell(&what, &format!("{ours:.1} / {theirs:.1} s, {:.2} ×", theirs / ours));
     }
 
     /// Requests for each object.
@@ -208,8 +235,7 @@ impl<'m> Scene<'m> {
     /// Every page of a listing is a request; the first page of each side counts it.
     fn nothing_to_do(&self, live: &str, objects: usize, table: &mut Table) {
         let door = Door::before(self.moto.port());
-        let output = run(&mut self.measured(&self.datapin(live, LARGE), &door.url()));
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let [seconds, ..] = self.run(&self.datapin(live, LARGE), &door.url());
         let seen = door.seen();
         let listings = |bucket: &str| {
             let of = |line: &&String| line.starts_with(&format!("GET /{bucket}/?list-type=2"));
@@ -218,13 +244,37 @@ impl<'m> Scene<'m> {
         };
         let (from, to) = (listings("preview"), listings(live));
         let others = seen.len() - from.1 - to.1;
-        let seconds = text.split_whitespace().next().unwrap_or_default().parse::<f64>().unwrap();
         table.tell("a second run, which copies nothing", &format!("{seconds:.1} s, {} requests", seen.len()));
         let measured = format!("{} + {}, {others} other requests", from.0, to.0);
         let pages = objects.div_ceil(1000);
         let met = (from, to, others) == ((1, pages), (1, pages), 0);
         table.goal("its listings: Preview + Live", &measured, "1 + 1, no other", met);
     }
+}
+
+/// A line to a port of this machine on which what is asked arrives [`FAR`] later.
+fn far(port: u16) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            server.set_nodelay(true).and_then(|()| client.set_nodelay(true)).unwrap();
+            let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut answers, &mut back));
+            std::thread::spawn(move || {
+                let mut bytes = [0; 16 * 1024]; // requests are small: each comes as one piece
+                while let Ok(read @ 1..) = client.read(&mut bytes) {
+                    std::thread::sleep(FAR);
+                    if server.write_all(&bytes[..read]).is_err() {
+                        break;
+                    }
+                }
+                let _ = server.shutdown(std::net::Shutdown::Both);
+            });
+        }
+    });
+    url
 }
 
 /// The server's process.

@@ -47,6 +47,10 @@ pub fn stall(place: &Place, case: Case) -> Row {
     let (mut victim, said) = strike(place, case, Blow::Stop);
     place.world.until("the blow falls", LIMIT, || place.wire.fell() || !victim.runs());
     let reached = place.wire.fell();
+    if !reached {
+        // or it would fall on the next one
+        place.wire.disarm();
+    }
     let left = Witness::of(place, said);
     let taker = wrong_by_an_hour(next(place, case), case.number).spawn().wait(LIMIT);
     let now = Witness::of(place, said);

@@ -105,6 +105,9 @@ fn say(moto: &Moto, environment: &str, version: &str) {
 }
 
 /// Where bots are killed: at the copies before the pin, and at everything from the commit point on.
+///
+/// A slow bot beats, and each beat is a push to the queue: which push is which can be told on a quiet machine only. The
+/// look at the parameter after the commit point, and the announcement before the end, stand for the pushes beside them.
 pub fn cases(seen: &[Point], extent: Extent) -> Vec<Case> {
     let copies = seen.iter().filter(|point| point.kind == Kind::Copy).count();
     let mut all: Vec<(Point, Side)> = Vec::new();
@@ -115,8 +118,9 @@ pub fn cases(seen: &[Point], extent: Extent) -> Vec<Case> {
             (Kind::Parameter, _) => &[Side::Before, Side::After, Side::Late],
             (Kind::Copy, Extent::Full) => &[Side::Before, Side::After, Side::Late],
             (Kind::Copy, Extent::Short) if edge => &[Side::Before, Side::After],
-            (Kind::Queue | Kind::Chat, _) if behind => &[Side::Before, Side::After],
-            (Kind::Look, Extent::Full) if behind => &[Side::Before, Side::After],
+            (Kind::Chat, _) if behind => &[Side::Before, Side::After],
+            (Kind::Look, _) if behind => &[Side::Before],
+            (Kind::Queue, Extent::Full) if behind => &[Side::Before, Side::After],
             _ => &[],
         };
         all.extend(sides.iter().map(|side| (*point, *side)));
@@ -129,11 +133,17 @@ pub fn cases(seen: &[Point], extent: Extent) -> Vec<Case> {
     })
 }
 
-/// Where bots are stopped: at the commit point, at writes of parameters, and at the end.
+/// Where bots are stopped: at everything from the commit point on that is no push.
 pub fn stalls(seen: &[Point]) -> Vec<Case> {
     let behind = seen[commit_point(seen)..].iter();
-    let points = behind.filter(|point| matches!(point.kind, Kind::Queue | Kind::Parameter));
-    let all = points.flat_map(|point| [(*point, Side::Before), (*point, Side::After)]).collect();
+    let sides = |point: &Point| -> &[Side] {
+        match point.kind {
+            Kind::Parameter | Kind::Chat => &[Side::Before, Side::After],
+            Kind::Look => &[Side::Before],
+            Kind::Queue | Kind::Target | Kind::Read | Kind::Agent | Kind::Gate | Kind::Copy => &[],
+        }
+    };
+    let all = behind.flat_map(|point| sides(point).iter().map(|side| (*point, *side))).collect();
     // Only a newer version can be lost.
     numbered(all, |_, _| Finisher::Deploy)
 }
