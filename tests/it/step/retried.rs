@@ -141,6 +141,31 @@ fn deploy_jobs_at_once_push_one_commit() {
     assert_eq!(world.last()["outcome"], "verified");
 }
 
+/// Whoever finds that it is done already becomes no driver.
+#[test]
+fn later_jobs_of_a_stage_and_of_the_way_back_write_no_commit_and_raise_no_epoch() {
+    let world = world();
+    world.verified("int", OLD);
+    world.gate("int-test").fails();
+    let runner = entered(&world, "63");
+    let epoch = || world.queue().tickets[0]["driver"]["epoch"].clone();
+    runner.step(&["deploy", "int", "mds"]).code(0);
+    let pinned = (epoch(), world.tip("main"));
+    for name in ["mds", "fbv", "kv", "remo"] {
+        runner.step(&["deploy", "int", name]).code(0);
+    }
+    assert_eq!((epoch(), world.tip("main")), pinned);
+    runner.step(&["gate", "int", "int-test"]).code(20);
+    runner.step(&["rollback", "int", "mds"]).code(0);
+    let reverted = (epoch(), world.tip("main"));
+    for name in ["mds", "fbv", "kv", "remo"] {
+        runner.step(&["rollback", "int", name]).code(0);
+    }
+    assert_eq!((epoch(), world.tip("main")), reverted);
+    runner.step(&["finish"]).code(0);
+    assert_eq!(world.last()["outcome"], "rolled-back");
+}
+
 #[test]
 fn the_push_of_a_job_that_stalls_is_taken_over_and_never_done_twice() {
     let world = world();
