@@ -144,6 +144,19 @@ pub struct Surroundings {
     pub clusters: Clusters,
 }
 
+impl Surroundings {
+    /// A template of the configuration with the facts of what is asked.
+    fn filled(&self, template: &str, question: &Question) -> String {
+        let facts = config::Facts {
+            dataset: &question.dataset,
+            environment: &self.environment,
+            service: Some(&question.service),
+            version: None,
+        };
+        config::fill(template, &facts)
+    }
+}
+
 /// An agent of one environment.
 #[derive(Debug, Clone)]
 pub enum Agent {

@@ -211,17 +211,3 @@ fn timeouts(request: Duration, attempt: Duration) -> TimeoutConfig {
         .operation_timeout(request)
         .build()
 }
-
-/// The words of an error and of all that caused it, each once.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !words.contains(&text) {
-            words = format!("{words}: {text}");
-        }
-        source = cause.source();
-    }
-    words
-}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::queue::{Cause, Outcome, RunId, ServiceState, Verdict};
+use crate::queue::{Cause, EnvironmentPart, Outcome, PinRecord, RunId, ServiceState, Verdict};
 use crate::render::EnvironmentChange;
 use crate::repo::CommitId;
 
@@ -286,6 +286,19 @@ pub struct PinChange {
     pub before: String,
     /// Value after.
     pub after: String,
+}
+
+impl PinChange {
+    /// What a recorded pin changes in its environment.
+    pub fn of(part: &EnvironmentPart, pin: &PinRecord) -> Self {
+        Self {
+            environment: part.identity.name.clone(),
+            service: pin.service.clone(),
+            place: format!("{}:{}", pin.place.file, pin.place.path),
+            before: pin.before.text.clone(),
+            after: pin.after.clone(),
+        }
+    }
 }
 
 /// How grave a note is.

@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod aws;
+mod causes;
 pub mod cli;
 pub mod cluster;
 pub mod config;

@@ -58,19 +58,12 @@ impl ArgoCdAgent {
         self.settings.interval
     }
 
-    fn filled(&self, template: &str, question: &Question) -> String {
-        let facts = config::Facts {
-            dataset: &question.dataset,
-            environment: &self.surroundings.environment,
-            service: Some(&question.service),
-            version: None,
-        };
-        config::fill(template, &facts)
-    }
-
     /// Namespace and name of a service's Application.
     fn place(&self, question: &Question) -> (String, String) {
-        (self.filled(&self.settings.namespace, question), self.filled(&self.settings.application, question))
+        (
+            self.surroundings.filled(&self.settings.namespace, question),
+            self.surroundings.filled(&self.settings.application, question),
+        )
     }
 
     fn source(&self, question: &Question) -> Source {

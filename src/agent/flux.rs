@@ -47,25 +47,15 @@ impl FluxAgent {
         self.settings.interval
     }
 
-    fn filled(&self, template: &str, question: &Question) -> String {
-        let facts = config::Facts {
-            dataset: &question.dataset,
-            environment: &self.surroundings.environment,
-            service: Some(&question.service),
-            version: None,
-        };
-        config::fill(template, &facts)
-    }
-
     fn kustomization(&self, question: &Question) -> Spot {
         Spot {
-            namespace: self.filled(&self.settings.namespace, question),
-            name: self.filled(&self.settings.kustomization, question),
+            namespace: self.surroundings.filled(&self.settings.namespace, question),
+            name: self.surroundings.filled(&self.settings.kustomization, question),
         }
     }
 
     fn release(&self, question: &Question) -> Option<Spot> {
-        let text = self.filled(self.settings.helm_release.as_deref()?, question);
+        let text = self.surroundings.filled(self.settings.helm_release.as_deref()?, question);
         Some(match text.split_once('/') {
             Some((namespace, name)) => Spot { namespace: namespace.to_owned(), name: name.to_owned() },
             None => Spot { namespace: self.kustomization(question).namespace, name: text },

@@ -3,7 +3,7 @@
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use super::chain;
+use crate::causes::chain;
 use crate::config::AwsAccess;
 use crate::process::one_line;
 

@@ -133,7 +133,7 @@ async fn client(mut config: Config, label: String, context: &str) -> Result<Conn
             return Ok(Connected { client, label, until });
         }
         Ok(Err(kube::Error::Auth(error))) => return Err(refused(&error, &login, label, context)),
-        Ok(Err(error)) => super::error::chain(&error),
+        Ok(Err(error)) => crate::causes::chain(&error),
         Err(error) => error.to_string(),
     };
     Err(ClusterError::Login { cluster: label, reason })

@@ -17,8 +17,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use super::error::chain;
 use super::{ClusterError, Lookup};
+use crate::causes::chain;
 use crate::config::Eks;
 
 /// How long a token is used: a minute less than the cluster takes it.

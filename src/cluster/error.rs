@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::connection::{Asked, Missing};
+use crate::causes::chain;
 use crate::config::suggest::suggest;
 
 /// Why a cluster could not be reached, or refused.
@@ -186,20 +187,6 @@ impl ClusterError {
 /// The files in words.
 pub(super) fn places(files: &[PathBuf]) -> String {
     files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
-/// An error with its causes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !words.contains(&text) {
-            words = format!("{words}: {text}");
-        }
-        source = cause.source();
-    }
-    words
 }
 
 impl ClusterError {

@@ -144,7 +144,7 @@ impl Promotion {
             let given_up =
                 self.to.client.abort_multipart_upload().bucket(&to.bucket).key(key).upload_id(&upload);
             if let Err(error) = given_up.send().await {
-                tracing::warn!(error = crate::aws::chain(&error), "an upload in parts stays behind");
+                tracing::warn!(error = crate::causes::chain(&error), "an upload in parts stays behind");
             }
         }
         ended

@@ -1,7 +1,6 @@
 //! Gate `http`: 2xx passed; connection errors, 429 and 5xx errored; others failed.
 
 use std::collections::BTreeMap;
-use std::error::Error as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Method, NoProxy, Proxy, Response, StatusCode, Url};
 
 use super::{Facts, LOG, Report, SUMMARY};
+use crate::causes::chain;
 use crate::config::{self, SecretRef};
 use crate::process;
 use crate::queue::Verdict;
@@ -225,17 +225,7 @@ fn shown(url: &Url) -> String {
 
 /// An error with its causes, without the URL.
 pub(super) fn words(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !words.contains(&text) {
-            words = format!("{words}: {text}");
-        }
-        source = cause.source();
-    }
-    words
+    chain(&error.without_url())
 }
 
 /// Everything but the unreserved characters of RFC 3986, percent-encoded.

@@ -18,6 +18,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
 use super::settings::{Bounds, Settings, SettingsError, Token};
+use crate::causes::chain;
 
 /// Bytes of an answer that are kept.
 const MOST: usize = 16 * 1024 * 1024;
@@ -241,20 +242,6 @@ fn lost(error: reqwest::Error) -> Fault {
         false => chain(&error.without_url()),
     };
     if not_sent { Fault::NotSent(words) } else { Fault::Lost(words) }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !words.contains(&text) {
-            words = format!("{words}: {text}");
-        }
-        source = cause.source();
-    }
-    words
 }
 
 fn client(bounds: Bounds, ca: Option<&Path>) -> Result<reqwest::Client, SettingsError> {

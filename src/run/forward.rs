@@ -328,13 +328,7 @@ fn changes(ticket: &Ticket, group: &Group) -> Vec<PinChange> {
         .filter(|part| group.has(part))
         .flat_map(|part| part.pins.iter().map(move |pin| (part, pin)))
         .filter(|(_, pin)| pin.before.text != pin.after)
-        .map(|(part, pin)| PinChange {
-            environment: part.identity.name.clone(),
-            service: pin.service.clone(),
-            place: format!("{}:{}", pin.place.file, pin.place.path),
-            before: pin.before.text.clone(),
-            after: pin.after.clone(),
-        })
+        .map(|(part, pin)| PinChange::of(part, pin))
         .collect()
 }
 

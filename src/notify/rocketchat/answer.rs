@@ -1,11 +1,12 @@
 //! What Rocket.Chat's answers mean.
 
-use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
+
+use crate::causes::chain;
 
 /// More than this of an answer is not read.
 const MAX_BODY: usize = 64 * 1024;
@@ -53,18 +54,8 @@ pub(super) async fn read(mut response: Response) -> Result<(u16, Reading), reqwe
 /// An error of the HTTP client in words, without the URL.
 pub(super) fn words(error: reqwest::Error) -> String {
     let timed_out = error.is_timeout();
-    let error = error.without_url();
-    let mut text = if timed_out { "it took too long".to_owned() } else { error.to_string() };
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    text
+    let words = chain(&error.without_url());
+    if timed_out { format!("it took too long: {words}") } else { words }
 }
 
 fn meaning(status: StatusCode, wait: Option<Duration>, body: &str) -> Reading {

@@ -86,15 +86,7 @@ fn changes(part: &EnvironmentPart) -> Vec<PinChange> {
             && Some(&intent.commit) == part.commit.as_ref()
     });
     let changed = part.pins.iter().filter(|pin| pushed && pin.before.text != pin.after);
-    changed
-        .map(|pin| PinChange {
-            environment: part.identity.name.clone(),
-            service: pin.service.clone(),
-            place: format!("{}:{}", pin.place.file, pin.place.path),
-            before: pin.before.text.clone(),
-            after: pin.after.clone(),
-        })
-        .collect()
+    changed.map(|pin| PinChange::of(part, pin)).collect()
 }
 
 fn services(
