@@ -146,7 +146,9 @@ async fn dry_run(
     set: Vec<Setting>,
 ) -> Result<Exit, CommandError> {
     let pipeline = context.config.pipeline(&args.pipeline)?;
-    let (plan, store) = run::plan(context, pipeline, &args.version, &set).await?;
+    let (mut plan, store) = run::plan(context, pipeline, &args.version, &set).await?;
+    let names = pipeline.stages.iter().flat_map(|stage| &stage.environments).map(String::as_str);
+    plan.obstacles.extend(run::protected::denied(context, names).await);
     let ticket = Order::deployment(pipeline, &args.version, set).ticket(context);
     let seen = store.read().await?;
     let ahead: Vec<_> = seen.queue.ahead(&ticket).into_iter().map(run::wait::ahead).collect();

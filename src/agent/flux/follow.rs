@@ -81,7 +81,8 @@ impl Following {
         }
         self.ask_again(question, source, kustomization);
         let Some(next) = self.asking.next(source, kustomization, release) else { return };
-        let sent = |object: &Object| Request::Sent { before: object.requested().cloned() };
+        let token = self.asking.token();
+        let sent = |object: &Object| Request::sent(object, &token);
         let watching = match next {
             Next::Source => {
                 self.asking.since = Some(Instant::now());
@@ -98,7 +99,7 @@ impl Following {
             }
         };
         let Some(watching) = watching else { return };
-        if let Err(error) = watching.request(cluster, &self.asking.token()).await {
+        if let Err(error) = watching.request(cluster, &token).await {
             self.not_asked(&error);
         }
     }

@@ -124,9 +124,17 @@ pub enum Request {
     Open,
     /// It is sent.
     Sent {
-        /// Token of the request before it.
+        /// Token of the request before it, by somebody else.
         before: Option<String>,
     },
+}
+
+impl Request {
+    /// A request with `token` to an object as it is now. Another service of the same wait may have sent it already: then
+    /// it is that one, and there is none before it.
+    pub fn sent(object: &Object, token: &str) -> Self {
+        Self::Sent { before: object.requested().filter(|before| *before != token).cloned() }
+    }
 }
 
 impl Object {

@@ -46,6 +46,7 @@ fn nothing_is_pinned_and_the_setting_is_named() {
     done.says("in Settings → Repository → Protected branches, add that user");
     assert_eq!((place.world.tip("main"), place.world.queue().tickets.len()), (tip, 0));
     place.bot(&["check"]).run().code(0).says("warning: branch `main` of ");
+    place.bot(&["deploy", "int", NEW, "--dry-run"]).run().code(15).says(SETTING);
     // once it may, it does
     place.server.state().project(place.project).protected.clear();
     let done = place.bot(&["check"]).run().code(0);

@@ -76,6 +76,23 @@ fn nothing_is_believed_before_the_request_is_sent() {
     assert!(!first.kustomization.has_handled(&Request::Open));
 }
 
+/// Services of one wait share a token and a source: whoever comes second finds it asked already, and handled.
+#[test]
+fn a_request_that_another_service_sent_is_ours() {
+    let object = |asked: &str, handled: &str| {
+        let mut object = Object::default();
+        object.metadata.annotations.insert(REQUESTED.to_owned(), asked.to_owned());
+        object.status.last_handled_reconcile_at = Some(handled.to_owned());
+        object
+    };
+    let request = Request::sent(&object("ours", "theirs"), "ours");
+    assert!(!object("ours", "theirs").has_handled(&request), "it was not looked at since");
+    assert!(object("ours", "ours").has_handled(&request));
+    let request = Request::sent(&object("theirs", "theirs"), "ours");
+    assert!(!object("theirs", "theirs").has_handled(&request), "that was before ours");
+    assert!(object("later", "later").has_handled(&request), "whoever asked last, it was after us");
+}
+
 #[derive(Deserialize)]
 struct Readiness {
     #[serde(default)]
