@@ -106,13 +106,19 @@ fn a_result_is_written_once_and_about_what_was_watched() {
 #[test]
 fn a_verdict_is_written_once_and_about_what_was_judged() {
     let (mut queue, about) = queue(ticket(GATE));
-    let other =
-        GateReport { commits: vec![("int".to_owned(), "b".repeat(40).parse().unwrap())], ..gate("test", Verdict::Passed) };
+    let other = GateReport {
+        commits: vec![("int".to_owned(), "b".repeat(40).parse().unwrap())],
+        ..gate("test", Verdict::Passed)
+    };
     assert_eq!(queue.report_gate(&about, &other), Err(Refusal::Stale), "of another commit");
     let later = GateReport { stage: 1, ..gate("test", Verdict::Passed) };
     assert_eq!(queue.report_gate(&about, &later), Err(Refusal::Stale), "of another stage");
     let before = About { attempt: 1, ..about.clone() };
-    assert_eq!(queue.report_gate(&before, &gate("test", Verdict::Passed)), Err(Refusal::Stale), "of an attempt before");
+    assert_eq!(
+        queue.report_gate(&before, &gate("test", Verdict::Passed)),
+        Err(Refusal::Stale),
+        "of an attempt before"
+    );
     queue.report_gate(&about, &gate("test", Verdict::Failed)).unwrap();
     assert_eq!(queue.report_gate(&about, &gate("test", Verdict::Passed)), Err(Refusal::Stale), "once");
     assert_eq!(queue.tickets[&1].stages[0].gates[0].verdict, Some(Verdict::Failed));
