@@ -83,6 +83,9 @@ impl Job<'_> {
             fault,
         };
         let written = self.report(&text, |queue, about| queue.report_gate(about, &report)).await?;
+        if written {
+            self.ask_people(stage).await;
+        }
         Ok(match written {
             true => self.say(if verdict.good() { Level::Info } else { Level::Warning }, text, exit(verdict)),
             false => {
