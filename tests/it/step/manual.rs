@@ -79,7 +79,7 @@ fn a_click_on_the_job_is_the_approval() {
     runner
         .job(&["gate", "int", "go"])
         .0
-        .env("DATAPIN_ACTOR", "berta")
+        .env("GITLAB_USER_LOGIN", "berta")
         .run()
         .code(0)
         .says("approved by berta");
