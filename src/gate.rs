@@ -3,6 +3,7 @@
 //! A *verdict* is a gate's word about the environment; an *error* is that it could not tell. Errors are
 //! tried again, verdicts are not. [`GateRunner`] runs one gate, [`run_stage`] those of a stage.
 
+mod afterwards;
 mod command;
 mod gitlab;
 mod http;
@@ -21,10 +22,14 @@ use crate::process;
 use crate::queue::Verdict;
 use crate::repo::CommitId;
 
+pub use afterwards::settled;
 pub use http::HttpError;
 pub use job::ManifestError;
 pub use manual::Answers;
 pub use stage::{GateEvent, run_stage};
+
+/// How long the end of a command waits until what a stopped gate had begun is cancelled.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Longest summary, in characters.
 const SUMMARY: usize = 200;

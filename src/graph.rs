@@ -9,7 +9,7 @@ mod yaml;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::config::{Config, Gate, GateKind, Pipeline, Requirement, Stage};
+use crate::config::{Config, Gate, Pipeline, Requirement, Stage, next_gates};
 
 /// What a job needs beside the time that its step may take: waiting for a runner's image, git, the queue.
 const MARGIN: Duration = Duration::from_mins(10);
@@ -178,17 +178,15 @@ fn services<'c>(
     environments.iter().flat_map(of)
 }
 
-/// The gates of a stage: those that begin at once, then those that are `after` one of them, and so on. As stages, since
-/// `needs` has a limit of fifty jobs and would name every service.
+/// The gates of a stage: those that begin at once, then those that are `after` one of them, and so on; people are asked
+/// after all that wait for no person. As stages, since `needs` has a limit of fifty jobs and would name every service.
 fn levels<'c>(config: &'c Config, stage: &Stage) -> Vec<Vec<&'c Gate>> {
     let mut left: Vec<&Gate> = stage.gates.iter().filter_map(|name| config.gates.get(name)).collect();
     let mut levels = Vec::new();
     while !left.is_empty() {
-        let waits = |gate: &&Gate| gate.after.iter().any(|name| left.iter().any(|other| other.name == *name));
-        let (later, now): (Vec<&Gate>, Vec<&Gate>) = left.iter().copied().partition(waits);
-        // `load` refuses a circle
-        levels.push(if now.is_empty() { later.clone() } else { now.clone() });
-        left = if now.is_empty() { Vec::new() } else { later };
+        let next = next_gates(&left);
+        left.retain(|gate| next.iter().all(|taken| taken.name != gate.name));
+        levels.push(next);
     }
     levels
 }
@@ -217,7 +215,7 @@ fn check(stage: &Stage, gate: &Gate) -> Job {
     let environment = stage.environments.first().map_or("", String::as_str);
     let name = format!("{}:{}", gate.name, stage.environments.join("+"));
     // the job of a manual gate is a person's yes: it waits for nobody
-    let manual = matches!(gate.kind, GateKind::Manual { .. });
+    let manual = gate.asks_a_person();
     let limit = if manual { Duration::ZERO } else { gate.timeout * (gate.retries + 1) };
     let when = if manual { When::Manual } else { When::Success };
     let warns_with = match gate.requirement {

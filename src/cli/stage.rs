@@ -14,6 +14,7 @@ use super::edge::{self, EdgeError};
 use crate::config::SetError;
 use crate::event::Event;
 use crate::exit::Exit;
+use crate::gate;
 use crate::mirror::{self, Mirror};
 use crate::report::Listener;
 use crate::report::account::Accounts;
@@ -196,6 +197,10 @@ impl Stage {
         }
         let links = Links::of(context.target.location());
         drop(context);
+        // What a gate that was stopped had begun elsewhere must not go on.
+        if !gate::settled(gate::PATIENCE).await {
+            tracing::warn!("what a gate had begun may go on: there was no time to cancel it");
+        }
         // A listener never delays the end of a run for long.
         let _ = tokio::time::timeout(PATIENCE, futures_util::future::join_all(listeners)).await;
         if let Some(reports) = reports {

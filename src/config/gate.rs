@@ -64,6 +64,31 @@ pub enum GateKind {
     },
 }
 
+impl Gate {
+    /// Whether it waits for a person's word.
+    pub fn asks_a_person(&self) -> bool {
+        matches!(self.kind, GateKind::Manual { .. })
+    }
+}
+
+/// Of gates that have not ended, those whose jobs come next: all that wait for none of the others, and one that asks a
+/// person where only such are left.
+///
+/// People are asked last, and one after the other: while a manual job is open, GitLab begins no later stage, though a job
+/// beside it failed, and so takes nothing back.
+pub fn next_gates<'g>(open: &[&'g Gate]) -> Vec<&'g Gate> {
+    let waits = |gate: &&&Gate| gate.after.iter().any(|name| open.iter().any(|other| other.name == *name));
+    let ready: Vec<&Gate> = open.iter().filter(|gate| !waits(gate)).copied().collect();
+    let (people, programs): (Vec<&Gate>, Vec<&Gate>) =
+        ready.into_iter().partition(|gate| gate.asks_a_person());
+    match (programs.is_empty(), people.first()) {
+        (false, _) => programs,
+        (true, Some(first)) => vec![first],
+        // `load` refuses a circle
+        (true, None) => open.to_vec(),
+    }
+}
+
 /// A Job in a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KubernetesJob {

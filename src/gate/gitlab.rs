@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::afterwards::in_background;
 use super::{Again, Attempt, Facts, Report, command};
 use crate::config::{self, SecretError};
 use crate::gitlab::{GitLab, GitLabError, Pipeline, Status, Trigger};
@@ -190,7 +191,7 @@ impl Drop for Starting {
             return;
         }
         let (gitlab, branch, key) = (self.gitlab.clone(), self.branch.clone(), self.key.clone());
-        in_background(async move {
+        cancel_afterwards(async move {
             match find(&gitlab, &branch, &key).await? {
                 Some(pipeline) => gitlab.pipelines().cancel(pipeline.id).await,
                 None => Ok(()),
@@ -225,17 +226,15 @@ impl Drop for Running {
             return;
         }
         let (gitlab, id) = (self.gitlab.clone(), self.pipeline.id);
-        in_background(async move { gitlab.pipelines().cancel(id).await });
+        cancel_afterwards(async move { gitlab.pipelines().cancel(id).await });
     }
 }
 
 /// Cancels while nobody waits.
-fn in_background(cancel: impl Future<Output = Result<(), GitLabError>> + Send + 'static) {
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(async move {
-            if let Err(error) = cancel.await {
-                tracing::warn!(%error, "a pipeline of a gate goes on");
-            }
-        });
-    }
+fn cancel_afterwards(cancel: impl Future<Output = Result<(), GitLabError>> + Send + 'static) {
+    in_background(async move {
+        if let Err(error) = cancel.await {
+            tracing::warn!(%error, "a pipeline of a gate goes on");
+        }
+    });
 }

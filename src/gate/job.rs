@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
+use super::afterwards::in_background;
 use super::{Attempt, Facts, Report};
 use crate::cluster::{
     Cluster, ClusterError, Clusters, Kind, Labels, Propagation, Right, Seen, Selected, Watched,
@@ -238,10 +239,9 @@ impl Running {
 impl Drop for Running {
     /// A gate that is stopped stops its Job.
     fn drop(&mut self) {
-        if self.afterwards == Afterwards::Deleted
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            runtime.spawn(self.delete());
+        if self.afterwards == Afterwards::Deleted {
+            let deleted = self.delete();
+            in_background(async move { drop(deleted.await) });
         }
     }
 }

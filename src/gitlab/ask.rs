@@ -156,8 +156,13 @@ impl GitLab {
 
     fn fault(&self, ask: &Ask, error: ApiError<WireError>) -> GitLabError {
         let (host, what) = (self.host().to_owned(), ask.what.clone());
-        let ApiError::Client { source } = error else {
-            return self.bad_answer(ask, self.told(ask, &error.to_string()));
+        let source = match error {
+            ApiError::Client { source } => source,
+            ApiError::GitlabService { data, .. } => {
+                let said = self.told(ask, &Said::of(&data).text);
+                return self.bad_answer(ask, format!("it is no JSON, but {said}"));
+            }
+            other => return self.bad_answer(ask, self.told(ask, &other.to_string())),
         };
         match source {
             WireError::NoAnswer { reason, tries } => {

@@ -150,8 +150,10 @@ impl Settings {
     }
 }
 
+/// A base URL; that of the API, as CI_API_V4_URL has it, is taken for it too.
 fn address(text: &str) -> Option<Url> {
-    let url = Url::parse(text.trim()).ok()?;
+    let text = text.trim().trim_end_matches('/');
+    let url = Url::parse(text.strip_suffix("/api/v4").unwrap_or(text)).ok()?;
     (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
 }
 

@@ -241,6 +241,13 @@ fn lost(error: reqwest::Error) -> Fault {
         true => "no answer in time".to_owned(),
         false => chain(&error.without_url()),
     };
+    if words.contains("certificate") {
+        // no other try makes it trusted
+        let reason = format!(
+            "{words}; the authority behind it has to be among this machine's certificates, or in the file that CI_SERVER_TLS_CA_FILE names"
+        );
+        return Fault::Final(WireError::NoAnswer { reason, tries: 1 });
+    }
     if not_sent { Fault::NotSent(words) } else { Fault::Lost(words) }
 }
 

@@ -1,6 +1,6 @@
 //! GitLab's word on whether a job or pipeline is over: what keeps a ticket alive whose run is spread over jobs.
 
-use super::{Finished, GitLab, Status};
+use super::{Finished, GitLab, GitLabError, Job, Status};
 
 /// What is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +41,32 @@ impl GitLab {
         }
         let there = self.of_project(project);
         let status = match subject {
-            Subject::Pipeline(id) => there.pipelines().get(id).await.map(|pipeline| pipeline.status),
+            Subject::Pipeline(id) => there.of_pipeline(id).await,
             Subject::Job(id) => there.pipelines().job(id).await.map(|job| job.status),
         };
         match status {
             Ok(status) => status.finished().map_or(Word::Alive(status), Word::Finished),
             Err(error) => Word::Unknown { why: error.to_string() },
         }
+    }
+
+    /// The state of a pipeline. One all of whose jobs are over is over: a commit status in it that nobody ended, as that
+    /// of a job that was killed, makes GitLab say for ever that it runs.
+    async fn of_pipeline(&self, id: u64) -> Result<Status, GitLabError> {
+        let pipeline = self.pipelines().get(id).await?;
+        if pipeline.status != Status::Running {
+            return Ok(pipeline.status);
+        }
+        // what cannot be read says nothing
+        let jobs = self.pipelines().jobs(id).await.unwrap_or_default();
+        let over = !jobs.is_empty() && jobs.iter().all(|job| job.status.finished().is_some());
+        let lost =
+            |job: &Job| matches!(job.status, Status::Failed | Status::Canceled) && !job.allowed_to_fail;
+        let failed = jobs.iter().any(lost);
+        Ok(match (over, failed) {
+            (false, _) => pipeline.status,
+            (true, true) => Status::Failed,
+            (true, false) => Status::Success,
+        })
     }
 }

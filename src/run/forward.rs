@@ -12,7 +12,9 @@ use crate::event::{Level, PinChange, What};
 use crate::gate::{Facts, GateEvent, GateRunner, Report, run_stage};
 use crate::notify::Announcement;
 use crate::plan::{self, Files, Wanted};
-use crate::queue::{Action, CauseKind, EnvironmentPart, RunKind, ServiceState, StageRecord, Ticket, Verdict};
+use crate::queue::{
+    Action, CauseKind, EnvironmentPart, Lives, RunKind, ServiceState, StageRecord, Ticket, Verdict,
+};
 use crate::repo::CommitId;
 
 impl Driver {
@@ -211,14 +213,17 @@ impl Driver {
         for gate in gates {
             let Some((who, timeout)) = gate.asks() else { continue };
             let asked = crate::notify::Asked { gate: gate.name(), who, timeout, stage };
+            self.comment_asked(&ticket, &summary, &asked).await;
             let announcement =
                 Announcement::Asked { run: &ticket.run, number: ticket.number, summary: &summary, asked };
+            let yes = match ticket.lives {
+                Lives::Process => format!("`datapin approve {} --gate {}`", ticket.number, gate.name()),
+                Lives::Pipeline(_) => "start its job in the CI pipeline".to_owned(),
+            };
             let text = format!(
-                "gate {} waits for a person{}: `datapin approve {} --gate {}`, no is `datapin cancel {}`; {timeout:?} at most",
+                "gate {} waits for a person{}: {yes}, no is `datapin cancel {}`; {timeout:?} at most",
                 gate.name(),
                 who.map(|who| format!(" ({who})")).unwrap_or_default(),
-                ticket.number,
-                gate.name(),
                 ticket.number,
             );
             self.context.events.note(&ticket.run, Level::Info, text);

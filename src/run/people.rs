@@ -2,7 +2,7 @@
 
 use super::RunError;
 use super::context::Context;
-use crate::config::GateKind;
+use crate::config::{Config, Gate, next_gates};
 use crate::queue::{About, Approval, GateRecord, Lives, StageStep, State, Store, Ticket};
 
 /// Writes a person's yes to a manual gate that waits for it. Returns the gate.
@@ -34,9 +34,7 @@ pub async fn approve(
 /// The manual gate that is meant.
 fn waiting(context: &Context, ticket: &Ticket, named: Option<&str>) -> Result<String, RunError> {
     let open = open_gates(ticket).into_iter().map(|gate| gate.name.clone());
-    let manual = |name: &String| {
-        matches!(context.config.gates.get(name).map(|gate| &gate.kind), Some(GateKind::Manual { .. }))
-    };
+    let manual = |name: &String| context.config.gates.get(name).is_some_and(Gate::asks_a_person);
     let waiting: Vec<String> = open.filter(manual).collect();
     match (named, waiting.as_slice()) {
         (_, []) => Err(RunError::NotAllowed(format!(
@@ -63,4 +61,11 @@ pub fn open_gates(ticket: &Ticket) -> Vec<&GateRecord> {
     let State::Deploying { stage, step: StageStep::Gate } = ticket.state else { return Vec::new() };
     let gates = ticket.stages.get(stage).map(|stage| &stage.gates[..]).unwrap_or_default();
     gates.iter().filter(|gate| gate.verdict.is_none()).collect()
+}
+
+/// The manual gate for whose job a run in jobs waits now; none while another gate before it has not ended.
+pub fn asked_now<'c>(config: &'c Config, ticket: &Ticket) -> Option<&'c Gate> {
+    let open: Vec<&Gate> =
+        open_gates(ticket).iter().filter_map(|gate| config.gates.get(&gate.name)).collect();
+    next_gates(&open).into_iter().next().filter(|gate| gate.asks_a_person())
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::context::Context;
 use super::order::Order;
-use super::people::open_gates;
+use super::people::asked_now;
 use super::wait::patience;
 use super::words::Words;
 use super::{RunError, adopt, carry_out, record, takeover};
@@ -193,22 +193,24 @@ impl Round<'_> {
     }
 
     /// Gates that wait for a person in a pipeline, where no process waits: notes when they were first seen, and times
-    /// out those whose time is over since.
+    /// out those whose time is over since. A run that was cancelled meanwhile has nobody else to take it back.
     async fn manual_gates(&self, done: &mut Reconciled) -> Result<(), RunError> {
         let queue = self.store.read().await?.queue;
         let spread = |ticket: &&Ticket| matches!(ticket.lives, Lives::Pipeline(_)) && self.is_meant(ticket);
         for ticket in queue.tickets.values().filter(spread) {
-            let names: Vec<String> = open_gates(ticket).iter().map(|gate| gate.name.clone()).collect();
-            let gates = self.context.gates(&names).unwrap_or_default();
-            for gate in &gates {
+            let Some(gate) = asked_now(&self.context.config, ticket) else { continue };
+            if ticket.cancel.is_some() {
+                self.finish(ticket, done).await;
+                continue;
+            }
+            let names = [gate.name.clone()];
+            for gate in &self.context.gates(&names).unwrap_or_default() {
                 let Some((_, timeout)) = gate.asks() else { continue };
-                let timed_out = self.time_out(ticket, gate, timeout).await;
-                match timed_out {
+                match self.time_out(ticket, gate, timeout).await {
                     Ok(true) => {
                         let seen = self.store.read().await?.queue;
-                        if let Some(ticket) =
-                            seen.tickets.get(&ticket.number).filter(|now| now.fault.is_some())
-                        {
+                        let now = seen.tickets.get(&ticket.number);
+                        if let Some(ticket) = now.filter(|now| now.fault.is_some()) {
                             self.finish(ticket, done).await;
                         }
                     }

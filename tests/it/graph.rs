@@ -211,6 +211,47 @@ fn gates_wait_for_those_that_they_are_after() {
     assert_eq!(document["deploy-a-on"]["timeout"], "12 minutes", "90 s are rounded up");
 }
 
+/// Gates beside one that a person opens, and one that waits for that.
+const PEOPLE: &str = r#"
+[dataset.d]
+services = ["s"]
+pin = { file = "{environment}/{service}.yaml", path = "v" }
+[environment.a]
+agent = { kind = "command", command = ["true"] }
+[gate.go]
+kind = "manual"
+timeout = "8h"
+[gate.board]
+kind = "manual"
+timeout = "8h"
+[gate.test]
+kind = "command"
+command = ["true"]
+[gate.late]
+kind = "command"
+command = ["true"]
+after = ["test"]
+[gate.told]
+kind = "command"
+command = ["true"]
+after = ["go"]
+[pipeline.p]
+stages = [{ environment = "a", gates = ["go", "board", "test", "late", "told"] }]
+"#;
+
+/// While a manual job is open GitLab begins no later stage, so that beside one that failed nothing would be taken back.
+#[test]
+fn people_are_asked_after_the_other_gates_and_one_after_the_other() {
+    let config = config(PEOPLE);
+    let graph = graph_of(&config, "p");
+    let names: Vec<&str> = graph.stages[3..8].iter().map(|stage| stage.name.as_str()).collect();
+    assert_eq!(names, ["Test", "Late", "Go", "Told", "Board"]);
+    let beside = |stage: &datapin::graph::Column| {
+        stage.jobs.len() > 1 && stage.jobs.iter().any(|job| job.when == When::Manual)
+    };
+    assert!(!graph.stages.iter().any(beside), "{:#?}", graph.stages);
+}
+
 /// What GitLab's YAML would read as something else stays the string that it is, and nothing breaks out of its place.
 #[test]
 fn any_text_stays_as_it_is() {

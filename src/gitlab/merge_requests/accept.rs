@@ -13,6 +13,8 @@ use super::{MergeRequest, MergeRequests, MergeState};
 
 /// Time between two looks at a merge request that GitLab still checks.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// How long it may take until a merge request knows of a push to its branch, which GitLab works off in the background.
+const LAG: Duration = Duration::from_secs(20);
 
 /// When it is merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +36,14 @@ pub enum Accepted {
 
 impl MergeRequests<'_> {
     /// Merges one whose source branch is still at `sha`, or sets it to be merged. While GitLab still checks
-    /// whether it can be merged, it is asked again for as long as one call may take.
+    /// whether it can be merged, or does not know yet that the branch is there, it is asked again for as long as one call
+    /// may take.
     ///
     /// # Errors
     /// See [`GitLabError`]; [`GitLabError::Conflict`] if the branch has moved, [`GitLabError::Refused`] with
     /// GitLab's word for why it can't be merged.
     pub async fn accept(&self, iid: u64, sha: &str, when: When) -> Result<Accepted, GitLabError> {
-        let end = Instant::now() + self.gitlab.wire.bounds().total;
+        let (begun, total) = (Instant::now(), self.gitlab.wire.bounds().total);
         loop {
             let seen = self.get(iid).await?;
             if seen.state == MergeState::Merged {
@@ -53,7 +56,12 @@ impl MergeRequests<'_> {
                 },
                 false => self.not_yet(&seen),
             };
-            if !is_not_yet(&error) || Instant::now() + INTERVAL >= end {
+            let patience = match &error {
+                GitLabError::Refused { status: 405 | 422, .. } => total,
+                GitLabError::Conflict { .. } if seen.sha.as_deref() != Some(sha) => total.min(LAG),
+                _ => Duration::ZERO,
+            };
+            if begun.elapsed() + INTERVAL >= patience {
                 return Err(self.explained(error, iid).await);
             }
             tokio::time::sleep(INTERVAL.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
@@ -104,8 +112,4 @@ fn is_checked(seen: &MergeRequest) -> bool {
         seen.detailed_merge_status.as_str(),
         "unchecked" | "checking" | "preparing" | "approvals_syncing"
     )
-}
-
-fn is_not_yet(error: &GitLabError) -> bool {
-    matches!(error, GitLabError::Refused { status: 405 | 422, .. })
 }

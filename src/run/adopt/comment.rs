@@ -1,33 +1,76 @@
-//! What a merged merge request is told of the run that it became: one note, updated in place. It is opened no more.
+//! What merged merge requests are told of the run that they became: one note each, updated in place. They are opened no
+//! more.
 
-use crate::event::{Finished, Level};
+use std::collections::BTreeSet;
+
+use crate::event::{Finished, Level, Summary};
 use crate::gitlab::{GitLab, GitLabError, MergeState};
-use crate::queue::Ticket;
+use crate::notify::Asked;
+use crate::queue::{Adopted, Ticket};
 use crate::run::driver::Driver;
 use crate::run::markup::code;
 
+/// Of so many commits that a run adopted, the newest ones, the merge requests are looked for.
+const COMMITS: usize = 20;
+
 impl Driver {
-    /// Tells the merge request that brought what the run adopted how it ended. Never fails the run.
+    /// Tells the merge requests that brought what the run adopted how it ended. Never fails the run.
     pub(in crate::run) async fn comment(&self, ticket: &Ticket, finished: &Finished) {
+        self.tell_requests(ticket, &note(ticket, finished)).await;
+    }
+
+    /// Tells them that a person is asked. Never fails the run.
+    pub(in crate::run) async fn comment_asked(&self, ticket: &Ticket, summary: &Summary, asked: &Asked<'_>) {
+        self.tell_requests(ticket, &question(ticket, summary, asked)).await;
+    }
+
+    async fn tell_requests(&self, ticket: &Ticket, text: &str) {
         let (Some(adopted), Ok(gitlab)) = (&ticket.adopts, &self.context.gitlab) else { return };
         // a token of a job may neither ask nor tell
         if gitlab.has_job_token() {
             return;
         }
-        if let Err(error) = tell(gitlab, adopted.commit.as_str(), &note(ticket, finished)).await {
+        if let Err(error) = tell(gitlab, adopted, text).await {
             let text = format!("the merge request is not told: {error}");
             self.context.events.note(&ticket.run, Level::Warning, text);
         }
     }
 }
 
-async fn tell(gitlab: &GitLab, commit: &str, text: &str) -> Result<(), GitLabError> {
+async fn tell(gitlab: &GitLab, adopted: &Adopted, text: &str) -> Result<(), GitLabError> {
     let requests = gitlab.merge_requests();
-    let merged = requests.of_commit(commit).await?.into_iter().find(|one| one.state == MergeState::Merged);
-    if let Some(request) = merged {
-        requests.upsert_note(request.iid, "adopt", text).await?;
+    let mut merged = BTreeSet::new();
+    let newest = std::iter::once(&adopted.commit);
+    let others = adopted.commits.iter().map(|one| &one.id).filter(|id| **id != adopted.commit);
+    for commit in newest.chain(others).take(COMMITS) {
+        let found = requests.of_commit(commit.as_str()).await?;
+        let request = found.into_iter().find(|one| one.state == MergeState::Merged);
+        merged.extend(request.map(|request| request.iid));
+    }
+    for iid in merged {
+        requests.upsert_note(iid, "adopt", text).await?;
     }
     Ok(())
+}
+
+/// The note while a person is asked. What others wrote stands in code.
+fn question(ticket: &Ticket, summary: &Summary, asked: &Asked<'_>) -> String {
+    let stage = summary.stages.get(asked.stage);
+    let environments: Vec<String> =
+        stage.iter().flat_map(|stage| &stage.environments).map(|(name, _)| code(name)).collect();
+    format!(
+        "**⏳ datapin: waits for {}**\n\n{} {}, run {}\n\nGate {} of {}: {} is the yes, {} the no. After {:?} without \
+         an answer it is taken back.\n",
+        asked.who.map_or_else(|| "a person".to_owned(), code),
+        code(&ticket.dataset),
+        code(&ticket.version),
+        code(&ticket.run.0),
+        code(asked.gate),
+        environments.join(", "),
+        code(&format!("datapin approve {} --gate {} --reason …", ticket.number, asked.gate)),
+        code(&format!("datapin cancel {} --reason …", ticket.number)),
+        asked.timeout,
+    )
 }
 
 /// The note. What others wrote stands in code.

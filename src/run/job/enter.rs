@@ -100,7 +100,7 @@ impl Job<'_> {
 fn spread(context: &Context) -> Result<Spread, RunError> {
     context.spread.clone().ok_or_else(|| {
         let text =
-            "`datapin step` runs in the jobs of a CI pipeline: CI_PIPELINE_ID and CI_JOB_ID are not set";
+            "`datapin step` runs in the jobs of a CI pipeline, which set CI_PIPELINE_ID and CI_JOB_ID: one is missing";
         RunError::Usage(text.to_owned())
     })
 }

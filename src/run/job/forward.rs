@@ -8,6 +8,7 @@ use crate::event::Level;
 use crate::exit::Exit;
 use crate::queue::{Cause, CauseKind, ServiceRecord, ServiceReport, ServiceState, StageStep, State, Ticket};
 use crate::run::driver::{Driver, Halt, Trouble};
+use crate::run::people::asked_now;
 use crate::run::step::{Step, after};
 use crate::run::{RunError, record};
 
@@ -129,12 +130,13 @@ impl Job<'_> {
     }
 
     /// The report that opens a manual gate tells people of it.
-    async fn ask_people(&self, stage: usize) {
+    pub(super) async fn ask_people(&self, stage: usize) {
         let Some(seen) = self.site.store.last() else { return };
         let own = seen.queue.tickets.get(&self.site.ticket.number);
-        let Some(ticket) = own.filter(|own| own.is_at(stage, StageStep::Gate)) else { return };
-        let names: Vec<String> = ticket.stages[stage].gates.iter().map(|gate| gate.name.clone()).collect();
-        if let Ok(gates) = self.context.gates(&names) {
+        let goes_on = |own: &&Ticket| own.is_at(stage, StageStep::Gate) && own.stands_still().is_none();
+        let Some(ticket) = own.filter(goes_on) else { return };
+        let Some(asked) = asked_now(&self.context.config, ticket) else { return };
+        if let Ok(gates) = self.context.gates(std::slice::from_ref(&asked.name)) {
             self.onlooker(ticket).tell_asked(stage, &gates).await;
         }
     }

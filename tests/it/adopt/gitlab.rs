@@ -234,3 +234,45 @@ fn who_cannot_be_assigned_stops_it_before_anything_is_pushed() {
     let branches = git(&place.world.bare(), &["branch", "--list", "datapin/propose/*"]);
     assert_eq!((branches.as_str(), place.requests()), ("", 0));
 }
+
+/// Of several that were merged together each is told what became of them.
+#[test]
+fn every_merge_request_of_a_batch_is_told() {
+    let place = Place::new();
+    place.bot(&["propose", "int", NEW]).run().code(0).says("opened !1");
+    let (before, _) = place.merge(1);
+    place.bot(&["propose", "int", LATER]).run().code(0).says("opened !2");
+    let (_, commit) = place.merge(2);
+    place.adopt(&(before, commit)).code(0);
+    for iid in [1, 2] {
+        let notes = place.request(iid).notes;
+        assert_eq!(notes.len(), 1, "!{iid}: {notes:#?}");
+        assert!(notes[0].contains("verified") && notes[0].contains(LATER), "!{iid}: {notes:#?}");
+    }
+}
+
+#[test]
+fn who_is_asked_stands_in_the_note_until_it_says_how_it_ended() {
+    let place = Place::new();
+    place.world.config(|text| {
+        let mut gate = toml_edit::Table::new();
+        gate["kind"] = toml_edit::value("manual");
+        gate["timeout"] = toml_edit::value("1m");
+        gate["who"] = toml_edit::value("@all <b>");
+        text["gate"]["go"] = toml_edit::Item::Table(gate);
+        let gates: toml_edit::Array = ["go"].into_iter().collect();
+        let stages = text["pipeline"]["int"]["stages"].as_array_mut().unwrap();
+        stages.get_mut(0).unwrap().as_inline_table_mut().unwrap().insert("gates", gates.into());
+    });
+    place.bot(&["propose", "int", NEW]).run().code(0);
+    let (before, commit) = place.merge(1);
+    let running = place.bot(&["adopt", &commit, "--before", &before]).spawn();
+    place.world.until("the merge request is told", LONG, || !place.request(1).notes.is_empty());
+    let note = place.request(1).notes.remove(0);
+    assert!(note.contains("waits for `@all <b>`") && note.contains("`datapin approve "), "{note}");
+    place.world.datapin(&["approve", "--reason", "fine"]).by("berta").run().code(0);
+    running.wait(LONG).code(0);
+    let notes = place.request(1).notes;
+    assert_eq!(notes.len(), 1, "{notes:#?}");
+    assert!(notes[0].contains("datapin: verified"), "{notes:#?}");
+}

@@ -112,3 +112,14 @@ fn the_projects_own_pipelines_are_valid() {
     assert_eq!(list("CI_PIPELINE_SOURCE=push"), ["test", "publish-image"]);
     assert_eq!(list("CI_COMMIT_TAG=0.1.0"), ["test", "publish-image", "publish-component"]);
 }
+
+/// `check` compares `CI_JOB_TIMEOUT`, which is its own job's, with what a run may take: so both have the same limit.
+#[test]
+fn the_job_that_compares_the_limits_has_that_of_the_jobs_that_run() {
+    let text = include_str!("../../../templates/datapin.yml");
+    let (_, jobs) = text.split_once("\n---\n").unwrap();
+    let jobs: serde_yaml::Value = serde_yaml::from_str(jobs).unwrap();
+    let limit = |job: &str| jobs[job]["timeout"].as_str().map(str::to_owned);
+    assert_eq!(limit("$[[ inputs.prefix ]]-check"), limit(".$[[ inputs.prefix ]]-whole"));
+    assert_eq!(limit("$[[ inputs.prefix ]]-check").as_deref(), Some("$[[ inputs.timeout ]]"));
+}

@@ -113,6 +113,19 @@ fn a_certificate_that_is_not_trusted() {
     assert_eq!(secure.world.queue().history.len(), 1);
 }
 
+/// The same of GitLab: said at once, since no other try makes it trusted.
+#[test]
+fn a_certificate_of_gitlab_that_is_not_trusted() {
+    let dir = tempfile::tempdir().unwrap();
+    authority(dir.path(), "other");
+    let world = World::new();
+    let server = Server::start(world.dir(), Some(&certificate(dir.path(), "other", "2")));
+    let bot = world.datapin(&["propose", "int", NEW]);
+    let bot = bot.env("CI_SERVER_URL", &format!("https://127.0.0.1:{}", server.port()));
+    let done = bot.env("CI_PROJECT_ID", "7").env("DATAPIN_GITLAB_TOKEN", "glpat-1").run();
+    done.code(3).says("CI_SERVER_TLS_CA_FILE").says("(tries: 1)");
+}
+
 /// It expires once the pins are there: the run takes them back when the certificate is good again, and loses nothing.
 #[test]
 fn a_certificate_that_expires_before_the_rollback() {

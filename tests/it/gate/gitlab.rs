@@ -98,6 +98,56 @@ async fn a_job_that_needs_a_person_times_out_with_that_reason_and_the_pipeline_i
     assert!(server.state().pipelines().next().unwrap().cancelled);
 }
 
+/// A pipeline whose only job starts one of another project.
+fn bridged(server: &GitLabServer, behind: JobTemplate) -> (GitLab, u64) {
+    let (tests, gitlab) = bed(server);
+    let suite = server.project("tests/suite");
+    let bridge = JobTemplate { bridge: true, ..JobTemplate::new("suite", 0) };
+    server.state().project(tests).template = vec![bridge];
+    server.state().project(suite).template = vec![behind];
+    (gitlab, suite)
+}
+
+fn start_behind(server: &GitLabServer, suite: u64, pipeline: u64) -> u64 {
+    let mut state = server.state();
+    let behind = state.new_pipeline(suite, "main", &"a".repeat(40), "pipeline", Default::default());
+    state.pipeline(pipeline).jobs[0].downstream = Some(behind);
+    behind
+}
+
+#[tokio::test]
+async fn a_job_that_failed_behind_a_bridge_is_named_with_its_last_lines() {
+    let server = GitLabServer::start();
+    let (gitlab, suite) = bridged(&server, JobTemplate::new("fares", 0));
+    let report = play(&server, runner(settings("main"), LONG, gitlab), |pipeline| {
+        let behind = start_behind(&server, suite, pipeline);
+        let mut state = server.state();
+        state.pipeline(behind).jobs[0].log = "no fare for 3 connections\n".to_owned();
+        state.set_job(behind, "fares", "failed");
+        state.set_job(pipeline, "suite", "failed");
+    })
+    .await;
+    let text = shown(&report);
+    assert!(text.contains("verdict: failed") && text.contains("job `suite` → `fares`"), "{text}");
+    assert!(report.url.contains("tests/suite/-/jobs/"), "{text}");
+    assert_eq!(report.log, ["no fare for 3 connections"]);
+}
+
+#[tokio::test]
+async fn a_person_who_is_missing_behind_a_bridge_is_the_reason_of_its_timeout() {
+    let server = GitLabServer::start();
+    let (gitlab, suite) = bridged(&server, JobTemplate { manual: true, ..JobTemplate::new("approve", 0) });
+    let limit = Duration::from_secs(2);
+    let report = play(&server, runner(settings("main"), limit, gitlab), |pipeline| {
+        start_behind(&server, suite, pipeline);
+        server.set_job(pipeline, "suite", "running");
+    })
+    .await;
+    let text = shown(&report);
+    assert!(text.contains("verdict: timed out"), "{text}");
+    assert!(text.contains("`suite` → `approve` waits for a person"), "{text}");
+}
+
 #[tokio::test]
 async fn a_gate_that_is_stopped_cancels_its_pipeline() {
     let server = GitLabServer::start();

@@ -42,7 +42,9 @@ async fn one_is_made_found_changed_and_merged_as_each_method_does() {
         let change = Change { title: Some("another".to_owned()), ..Change::default() };
         assert_eq!(requests.update(made.iid, &change).await.unwrap().title, "another");
 
-        let moved = requests.accept(made.iid, &"0".repeat(40), When::Now).await.unwrap_err();
+        let short = datapin::gitlab::Bounds { total: std::time::Duration::from_millis(600), ..BOUNDS };
+        let hasty = with_token(&server, id, &token, short);
+        let moved = hasty.merge_requests().accept(made.iid, &"0".repeat(40), When::Now).await.unwrap_err();
         assert!(matches!(moved, GitLabError::Conflict { .. }), "{moved}");
         let merged = requests.accept(made.iid, made.sha.as_deref().unwrap(), When::Now).await.unwrap();
         let Accepted::Merged(merged) = merged else { panic!("{merged:?}") };
@@ -116,5 +118,21 @@ async fn one_that_a_person_merged_meanwhile_is_merged() {
     server.state().merge_by_person(id, made.iid);
     let sha = made.sha.as_deref().unwrap();
     let accepted = gitlab.merge_requests().accept(made.iid, sha, When::Now).await.unwrap();
+    assert!(matches!(accepted, Accepted::Merged(_)), "{accepted:?}");
+}
+
+/// GitLab works off a push in the background: right after it a merge request still has the tip before.
+#[tokio::test]
+async fn one_that_does_not_know_of_a_push_yet_is_waited_for() {
+    let (root, server) = (tempfile::tempdir().unwrap(), GitLabServer::start());
+    let repo = repository(root.path());
+    let id = server.project_of("data/environments", &repo);
+    let token = server.token("bot", Role::Developer, &["api"]);
+    let gitlab = with_token(&server, id, &token, BOUNDS);
+    let made = gitlab.merge_requests().create(&bump("bump")).await.unwrap();
+    server.state().project(id).request(made.iid).unwrap().lag = 2;
+    let tip = git(&repo, &["commit-tree", "bump^{tree}", "-p", "bump", "-m", "again"]);
+    git(&repo, &["update-ref", "refs/heads/bump", &tip]);
+    let accepted = gitlab.merge_requests().accept(made.iid, &tip, When::Now).await.unwrap();
     assert!(matches!(accepted, Accepted::Merged(_)), "{accepted:?}");
 }

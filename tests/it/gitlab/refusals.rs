@@ -127,9 +127,11 @@ async fn every_refusal_says_what_is_missing_and_none_tells_the_token() {
 async fn an_answer_that_is_not_gitlabs_is_no_answer() {
     let server = GitLabServer::start();
     let (_, gitlab) = project(&server);
-    for fault in [Fault::Page, Fault::Answer(200, serde_json::json!({ "id": "x" }))] {
+    let other = Fault::Answer(200, serde_json::json!({ "id": "x" }));
+    for (fault, words) in [(Fault::Page, "no JSON, but a web page"), (other, "could not parse")] {
         server.fault("GET", 1, fault);
         let error = gitlab.user().await.unwrap_err();
         assert!(matches!(error, GitLabError::BadAnswer { .. }), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
     }
 }

@@ -23,6 +23,8 @@ fn a_job_knows_its_server_project_and_token() {
     let found = resolve(&none, &job).unwrap();
     assert_eq!((found.url.as_str(), found.project.as_str()), ("https://gitlab.example/sub", "7"));
     assert!(matches!(found.token, Token::Job(_)));
+    let api = config::GitLab { url: Some("https://gitlab.example/sub/api/v4/".to_owned()), ..none.clone() };
+    assert_eq!(resolve(&api, &job).unwrap().url.as_str(), "https://gitlab.example/sub", "its API is meant");
     let found = resolve(&none, &[&job[..], &[("DATAPIN_GITLAB_TOKEN", "glpat-1")]].concat()).unwrap();
     assert!(matches!(found.token, Token::Access(_)));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use datapin::gitlab::{Finished, JobKind, Subject, Word};
+use datapin::gitlab::{CommitStatus, Finished, JobKind, Status, StatusState, Subject, Word};
 use serde_json::json;
 
 use super::{project, with_job_token};
@@ -49,6 +49,37 @@ async fn only_four_states_of_the_same_host_mean_finished() {
         panic!()
     };
     assert!(why.contains("CI_JOB_TOKEN cannot read job") && why.contains("`read_api`"), "{why}");
+}
+
+/// A status that a killed job left running makes the pipeline run for ever.
+#[tokio::test]
+async fn a_pipeline_whose_jobs_are_over_is_over_whatever_its_statuses_say() {
+    let server = GitLabServer::start();
+    let (id, gitlab) = project(&server);
+    server.state().project(id).template = vec![JobTemplate::new("deploy", 0), JobTemplate::new("finish", 1)];
+    let sha = "a".repeat(40);
+    let pipeline = server.state().new_pipeline(id, "main", &sha, "push", BTreeMap::new());
+    server.set_job(pipeline, "deploy", "running");
+    let status = CommitStatus {
+        sha,
+        state: StatusState::Running,
+        name: "int/mds".to_owned(),
+        branch: Some("main".to_owned()),
+        target_url: String::new(),
+        description: String::new(),
+        pipeline_id: Some(pipeline),
+    };
+    gitlab.commit_status(&status).await.unwrap();
+    let path = "data/environments";
+    let word = || gitlab.word(server.host(), path, Subject::Pipeline(pipeline));
+    assert!(matches!(word().await, Word::Alive(_)), "a job runs");
+    server.set_job(pipeline, "deploy", "success");
+    assert!(matches!(word().await, Word::Alive(_)), "a job comes");
+    server.set_job(pipeline, "finish", "failed");
+    assert_eq!(gitlab.pipelines().get(pipeline).await.unwrap().status, Status::Running);
+    assert_eq!(word().await, Word::Finished(Finished::Failed));
+    server.fault("/jobs", 1, Fault::Status(403));
+    assert!(matches!(word().await, Word::Alive(_)), "jobs that cannot be read say nothing");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ impl Project {
         let at = self.merge_requests.iter().position(|request| request.iid == iid)?;
         let (state, branch) = (&self.merge_requests[at].state, self.merge_requests[at].source_branch.clone());
         if state == "opened"
+            && self.merge_requests[at].lag == 0
             && self.bare.is_some()
             && let Some(tip) = self.commit(&branch)
         {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::state::{Job, Pipeline, Project, State};
+use super::state::{CommitStatus, Job, Pipeline, Project, State};
 use crate::transport::{git, git_command};
 
 const DONE: [&str; 4] = ["success", "failed", "canceled", "skipped"];
@@ -35,6 +35,12 @@ impl Project {
     }
 }
 
+impl CommitStatus {
+    fn lives(&self) -> bool {
+        ["pending", "running"].contains(&self.state.as_str())
+    }
+}
+
 impl Pipeline {
     /// Jobs that count: not those that were retried.
     pub fn live_jobs(&self) -> impl Iterator<Item = &Job> {
@@ -50,8 +56,9 @@ impl Pipeline {
             () if self.cancelled => "canceled",
             () if all_pending => "pending",
             () if any(&["running", "pending"]) => "running",
-            () if failed => "failed",
+            // beside one that failed, too: what comes later does not begin
             () if any(&["manual"]) => "manual",
+            () if failed => "failed",
             () if any(&["canceled"]) => "canceled",
             () if any(&["created"]) => "running",
             () => "success",
@@ -122,6 +129,7 @@ impl State {
             status: "created".to_owned(),
             allow_failure: job.allow_failure,
             bridge: job.bridge,
+            downstream: None,
             manual: job.manual,
             retried: false,
             log: String::new(),
@@ -167,6 +175,7 @@ impl State {
             status: "running".to_owned(),
             allow_failure: false,
             bridge: false,
+            downstream: None,
             manual: false,
             retried: false,
             log: String::new(),
@@ -209,6 +218,10 @@ impl State {
 
     /// Created and pending jobs are over at once; one that runs has to notice.
     pub fn cancel(&mut self, pipeline: u64) {
+        let statuses = self.projects.iter_mut().flat_map(|project| &mut project.statuses);
+        for status in statuses.filter(|status| status.pipeline == Some(pipeline) && status.lives()) {
+            "canceled".clone_into(&mut status.state);
+        }
         let pipeline = self.pipeline(pipeline);
         pipeline.cancelled |= !DONE.contains(&pipeline.status());
         for job in &mut pipeline.jobs {
@@ -222,8 +235,14 @@ impl State {
 
 pub fn pipeline_json(url: &str, project: &Project, pipeline: &Pipeline) -> Value {
     let id = pipeline.id;
+    // a commit status in it is a job of it
+    let shown = project.statuses.iter().any(|status| status.pipeline == Some(id) && status.lives());
+    let status = match pipeline.status() {
+        "success" | "failed" | "manual" if shown => "running",
+        other => other,
+    };
     json!({
-        "id": id, "iid": id, "project_id": project.id, "status": pipeline.status(), "source": pipeline.source,
+        "id": id, "iid": id, "project_id": project.id, "status": status, "source": pipeline.source,
         "ref": pipeline.branch, "sha": pipeline.sha, "web_url": format!("{url}/{}/-/pipelines/{id}", project.path),
         "created_at": "2026-11-25T00:00:00.000Z", "updated_at": "2026-11-25T00:00:00.000Z",
     })

@@ -101,6 +101,8 @@ pub struct MergeRequest {
     /// Why it can't be merged, in GitLab's word; `mergeable` by default.
     pub blocked: Option<String>,
     pub unchecked: u32,
+    /// How often it is looked at before GitLab has worked off a push to its branch.
+    pub lag: u32,
     pub notes: Vec<Note>,
     pub commits: Vec<String>,
 }
@@ -155,6 +157,8 @@ pub struct Job {
     pub status: String,
     pub allow_failure: bool,
     pub bridge: bool,
+    /// The pipeline that a bridge started.
+    pub downstream: Option<u64>,
     pub manual: bool,
     pub retried: bool,
     pub log: String,

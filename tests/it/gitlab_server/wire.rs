@@ -105,7 +105,10 @@ impl Request {
         let (mut private_token, mut job_token, mut kind, mut length) = (None, None, String::new(), 0_usize);
         loop {
             let mut line = String::new();
-            wire.read_line(&mut line).ok()?;
+            // whoever was killed in the middle of it has asked nothing
+            if wire.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
             let Some((name, value)) = line.trim_end().split_once(':') else { break };
             let value = value.trim().to_owned();
             match name.to_ascii_lowercase().as_str() {

@@ -6,7 +6,8 @@ use toml_edit::value;
 
 use super::gitlab::GitLab;
 use super::jobs::{Runner, publish};
-use crate::world::{NEW, OLD, World};
+use crate::gitlab_server::Fault;
+use crate::world::{NEW, OLD, Signal, World};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -150,4 +151,30 @@ fn a_job_that_waited_and_is_over_is_dropped_from_the_line() {
     world.until("the dead one is dropped", SOON, || world.queue().history.iter().any(dropped));
     first.step(&["finish"]).code(0);
     third.wait(SOON).code(0);
+}
+
+/// What the gate of a job that is cancelled had started is cancelled before the job ends, though GitLab is busy.
+#[test]
+fn the_pipeline_of_a_gate_is_cancelled_with_its_job() {
+    let world = World::new();
+    let gitlab = GitLab::start(&world);
+    let tests = gitlab.server.project("tests/int");
+    world.config(|text| {
+        let gate = text["gate"]["int-test"].as_table_mut().unwrap();
+        gate.remove("command");
+        for (key, text) in [("kind", "gitlab-pipeline"), ("project", "tests/int"), ("ref", "main")] {
+            gate[key] = value(text);
+        }
+    });
+    publish(&world);
+    let runner = gitlab.showing(&world);
+    runner.step(&["enter", "int", NEW]).code(0);
+    ["mds", "fbv", "kv", "remo"].iter().for_each(|name| drop(runner.step(&["deploy", "int", name]).code(0)));
+    let job = runner.start(&["gate", "int", "int-test"]);
+    let started = || gitlab.server.state().project(tests).pipelines.len() == 1;
+    world.until("its pipeline is started", SOON, started);
+    gitlab.server.fault("/cancel", 1, Fault::Limited(Some(1)));
+    job.signal(Signal::TERM);
+    job.wait(SOON);
+    assert!(gitlab.server.state().project(tests).pipelines[0].cancelled);
 }

@@ -71,22 +71,44 @@ fn a_click_on_the_job_is_the_approval() {
     for name in ["mds", "fbv", "kv", "remo"] {
         runner.step(&["deploy", "int", name]).code(0);
     }
-    assert!(heard(&world).contains("waits for the timetable team"), "{}", heard(&world));
+    assert!(!heard(&world).contains("waits for"), "nobody can start the job yet: {}", heard(&world));
+    runner.step(&["gate", "int", "int-test"]).code(0).says("start its job in the CI pipeline");
+    assert_eq!(heard(&world).matches("waits for the timetable team").count(), 1, "{}", heard(&world));
     world.datapin(&["approve", "--reason", "x"]).run().code(15).says("manual job");
     runner.step(&["record", "int"]).code(20);
     runner
         .job(&["gate", "int", "go"])
         .0
-        .env("DATAPIN_ACTOR", "berta")
+        .env("GITLAB_USER_LOGIN", "berta")
         .run()
         .code(0)
         .says("approved by berta");
     let gates = world.queue().tickets[0]["stages"][0]["gates"].clone();
     assert_eq!(gates[1]["summary"], "approved by berta", "{gates:#}");
-    runner.step(&["gate", "int", "int-test"]).code(0);
     runner.step(&["record", "int"]).code(0);
     runner.step(&["finish"]).code(0);
     assert_eq!(world.last()["outcome"], "verified");
+}
+
+/// A no in a pipeline that waits for a person: no job of it is going to see it.
+#[test]
+fn what_is_cancelled_while_a_job_waits_for_a_person_is_taken_back_by_reconcile() {
+    let world = world("1m");
+    let runner = Runner::new(&world, "73");
+    runner.step(&["enter", "int", NEW]).code(0);
+    for name in ["mds", "fbv", "kv", "remo"] {
+        runner.step(&["deploy", "int", name]).code(0);
+    }
+    runner.step(&["gate", "int", "int-test"]).code(0);
+    let no = world.datapin(&["cancel", "--reason", "not today"]).by("berta").run();
+    no.code(0).says("waits for a person at gate go").says("`datapin reconcile`");
+    world.datapin(&["reconcile"]).by("cron").run().says("cancelled by berta: not today");
+    let line = world.last();
+    assert_eq!((&line["outcome"], &line["cause"]["kind"]), (&"rolled-back".into(), &"cancelled".into()));
+    assert_eq!(world.versions("int"), [OLD]);
+    runner.step(&["gate", "int", "go"]).code(20).says("cancelled by berta");
+    runner.step(&["rollback", "int", "mds"]).code(0);
+    runner.step(&["finish"]).code(0);
 }
 
 #[test]
@@ -97,9 +119,11 @@ fn reconcile_times_out_what_nobody_answered() {
     for name in ["mds", "fbv", "kv", "remo"] {
         runner.step(&["deploy", "int", name]).code(0);
     }
-    runner.step(&["gate", "int", "int-test"]).code(0);
-    world.config(|text| text["queue"]["default"]["step_idle_ttl"] = value("1h"));
     let reconciled = || world.datapin(&["reconcile"]).by("cron").run();
+    reconciled();
+    let seen = world.queue().tickets[0]["stages"][0]["gates"][1]["seen"].clone();
+    assert!(seen.is_null(), "its time begins once its job can be started");
+    runner.step(&["gate", "int", "int-test"]).code(0);
     world.until("its time is over", SOON, || {
         reconciled();
         world.queue().tickets.is_empty()

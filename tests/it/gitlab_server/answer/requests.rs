@@ -34,6 +34,7 @@ pub fn answer(state: &mut State, method: &str, rest: &str, call: &Call<'_>) -> A
         _ => {
             if let Some(request) = state.project(call.project).request(iid) {
                 request.unchecked = request.unchecked.saturating_sub(1);
+                request.lag = request.lag.saturating_sub(1);
             }
             show(state, call, iid, 200)
         }
@@ -99,6 +100,7 @@ fn create(state: &mut State, call: &Call<'_>) -> Answer {
         auto_merge: false,
         blocked: None,
         unchecked: checks,
+        lag: 0,
         notes: Vec::new(),
         commits: Vec::new(),
     });

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Call, bad, not_found, page};
 use crate::gitlab_server::pipelines::{job_json, pipeline_json};
-use crate::gitlab_server::state::{Grant, State};
+use crate::gitlab_server::state::{Grant, Job, State};
 use crate::gitlab_server::wire::Answer;
 
 pub fn answer(state: &mut State, method: &str, rest: &str, call: &Call<'_>) -> Answer {
@@ -87,6 +87,10 @@ fn list(state: &mut State, call: &Call<'_>) -> Answer {
 
 fn one(state: &mut State, method: &str, rest: &str, call: &Call<'_>, id: u64) -> Answer {
     let url = state.url.clone();
+    let every =
+        state.projects.iter().flat_map(|project| project.pipelines.iter().map(move |one| (project, one)));
+    let shown: BTreeMap<u64, Value> =
+        every.map(|(project, one)| (one.id, pipeline_json(&url, project, one))).collect();
     if state.project(call.project).pipelines.iter().all(|known| known.id != id) {
         return not_found();
     }
@@ -100,7 +104,15 @@ fn one(state: &mut State, method: &str, rest: &str, call: &Call<'_>, id: u64) ->
         let retried = call.request.query("include_retried") == Some("true");
         let jobs =
             pipeline.jobs.iter().rev().filter(|job| job.bridge == bridges && (retried || !job.retried));
-        return page(call, jobs.map(|job| job_json(&url, project, job)).collect());
+        let started = |job: &Job| job.downstream.and_then(|id| shown.get(&id)).cloned();
+        let jobs = jobs.map(|job| {
+            let mut json = job_json(&url, project, job);
+            if let Some(pipeline) = started(job) {
+                json["downstream_pipeline"] = pipeline;
+            }
+            json
+        });
+        return page(call, jobs.collect());
     }
     if rest.ends_with("/variables") {
         let all = pipeline.variables.iter();
