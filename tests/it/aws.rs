@@ -4,6 +4,7 @@ mod bad;
 mod live;
 mod packages;
 mod parameters;
+mod parts;
 mod promoted;
 mod promotion;
 mod run;
