@@ -1,5 +1,6 @@
 //! Buckets and parameters, against a real moto server; what it does not refuse, a door before it does.
 
+mod access;
 mod bad;
 mod live;
 mod packages;
