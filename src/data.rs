@@ -8,9 +8,13 @@ mod copy;
 mod error;
 mod list;
 mod manifest;
+mod parts;
 mod promotion;
 
 use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use tokio::task::JoinHandle;
 
 use crate::aws::Aws;
 use crate::config::{AwsAccess, Bucket, Complete};
@@ -62,6 +66,8 @@ impl Place {
 pub struct Shelf {
     client: aws_sdk_s3::Client,
     place: Place,
+    /// Uploads that are being given up.
+    given_up: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
 impl Shelf {
@@ -70,7 +76,7 @@ impl Shelf {
     /// # Errors
     /// There are no credentials for it.
     pub async fn open(aws: &Aws, place: Place) -> Result<Self, DataError> {
-        Ok(Self { client: aws.s3(&place.access).await?, place })
+        Ok(Self { client: aws.s3(&place.access).await?, place, given_up: Arc::default() })
     }
 
     /// What it is.

@@ -36,9 +36,31 @@ pub enum Written {
     Now {
         /// What it held before; `None` if it was created.
         before: Option<Held>,
-        /// Writes by others between the read and the write.
-        by_others: i64,
+        /// What came between the read and the write.
+        between: Between,
     },
+}
+
+/// What came between a read and the write after it, by the version that SSM answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Between {
+    /// Nothing: it is the next version.
+    Nothing,
+    /// So many writes: somebody else's, or our own whose answer was lost, so that it was repeated.
+    Writes(i64),
+    /// It was deleted and made anew: the versions begin again.
+    MadeAnew,
+}
+
+impl Between {
+    fn of(before: Option<&Held>, now: i64) -> Self {
+        let last = before.map_or(0, |held| held.version);
+        match now - last {
+            1 => Between::Nothing,
+            more if more > 1 => Between::Writes(more - 1),
+            _ => Between::MadeAnew,
+        }
+    }
 }
 
 /// Why a parameter could not be read or written.
@@ -162,8 +184,8 @@ impl Parameter {
             }
             Err(error) => return Err(self.not_put(&error)),
         };
-        let expected = before.as_ref().map_or(0, |held| held.version) + 1;
-        Ok(Written::Now { before, by_others: (version - expected).max(0) })
+        let between = Between::of(before.as_ref(), version);
+        Ok(Written::Now { before, between })
     }
 
     fn put(&self, value: &str) -> aws_sdk_ssm::operation::put_parameter::builders::PutParameterFluentBuilder {

@@ -1,7 +1,11 @@
 //! What AWS says, in words: what was done, what it answered, and what to do.
 
+use std::error::Error as _;
+
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 
 use crate::causes::chain;
 use crate::config::AwsAccess;
@@ -104,18 +108,39 @@ impl AwsError {
         Self { doing, said: said.to_owned(), fault }
     }
 
+    /// STS's own answer decides, else what the providers of the chain say.
     pub(super) fn not_provided(access: &AwsAccess, error: &CredentialsError) -> Self {
+        let own = error.source().and_then(|cause| {
+            let role = cause.downcast_ref::<SdkError<AssumeRoleError>>().and_then(answer);
+            role.or_else(|| cause.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError>>().and_then(answer))
+        });
+        if let Some((status, code, message)) = own {
+            let fault = match fault(status, &code, &message, None, String::new()) {
+                known @ (Fault::Skew | Fault::Throttled | Fault::Unreachable) => known,
+                _ => Fault::Credentials,
+            };
+            return Self::credentials(access, fault, &said(status, &code, &message));
+        }
         let said = one_line(&chain(error), SHOWN);
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-        let fault = if has(&["expired", "TimeTooSkewed", "not yet current"]) && !has(&["ExpiredToken"]) {
-            Fault::Skew
-        } else if has(&["dispatch failure", "timeout", "timed out", "Throttl", "ServiceUnavailable"]) {
+        // Where nobody gave credentials the last one asked is the machine's own address for them, which is nowhere.
+        let fault = if has(&["no credentials found", "failed to load IMDS", "not enabled"]) {
+            Fault::Credentials
+        } else if has(&["dispatch failure", "timeout", "timed out"]) {
             Fault::Unreachable
         } else {
             Fault::Credentials
         };
         Self::credentials(access, fault, &said)
     }
+}
+
+/// Status, code and message of an answer, if there was one.
+fn answer<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<(u16, String, String)> {
+    let SdkError::ServiceError(answer) = error else { return None };
+    let (code, message) =
+        (answer.err().code().unwrap_or_default(), answer.err().message().unwrap_or_default());
+    Some((answer.raw().status().as_u16(), code.to_owned(), message.to_owned()))
 }
 
 /// What a failed request means. `statement` is what its right is called in a policy.
@@ -152,14 +177,21 @@ fn said(status: u16, code: &str, message: &str) -> String {
 
 /// Codes that are in no model stand beside those that are: all are told apart by name.
 fn fault(status: u16, code: &str, message: &str, right: Option<String>, statement: String) -> Fault {
-    let skewed = || message.contains("expired") || message.contains("not yet current");
+    let skewed = || {
+        let told = ["Signature expired", "not yet current", "Signature not yet"];
+        told.iter().any(|words| message.contains(words))
+    };
     match code {
         "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => Fault::Skew,
-        "InvalidSignatureException" if skewed() => Fault::Skew,
+        "InvalidSignatureException" | "SignatureDoesNotMatch" if skewed() => Fault::Skew,
         "PermanentRedirect"
         | "TemporaryRedirect"
         | "AuthorizationHeaderMalformed"
-        | "IllegalLocationConstraintException" => Fault::WrongRegion { right },
+        | "IllegalLocationConstraintException" => {
+            Fault::WrongRegion { right: right.or_else(|| expected(message)) }
+        }
+        // Somebody else writes the same object at this moment.
+        "ConditionalRequestConflict" | "OperationAborted" => Fault::Unreachable,
         "SlowDown"
         | "Throttling"
         | "ThrottlingException"
@@ -190,4 +222,10 @@ fn fault(status: u16, code: &str, message: &str, right: Option<String>, statemen
             _ => Fault::Other,
         },
     }
+}
+
+/// The region in "the region 'x' is wrong; expecting 'y'".
+fn expected(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("expecting '")?;
+    rest.split_once('\'').map(|(region, _)| region.to_owned())
 }

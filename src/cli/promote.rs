@@ -12,7 +12,7 @@ use crate::data::{DataError, Promotion, Work};
 use crate::event::{Level, What};
 use crate::exit::Exit;
 use crate::plan;
-use crate::queue::RunId;
+use crate::queue::{EnvironmentFile, RunId, Standing};
 use crate::report::size;
 use crate::run::context::Context;
 use crate::run::outside::OutsideError;
@@ -53,13 +53,25 @@ async fn promote_on(context: &Context, common: &Common, args: &Promote) -> Resul
     let dataset = dataset_of(context, to, args.dataset.as_deref())?;
     context.config.check_version(&dataset, version).map_err(CommandError::Usage)?;
     let promote = config::Promote { from: source(&context.config, args)? };
+    let (from, target) = (context.config.environment(&promote.from)?, context.config.environment(to)?);
+    if let Some(reason) = config::cannot_promote(from, target, &dataset) {
+        let (from, to) = (&from.name, &target.name);
+        return Err(CommandError::Usage(format!(
+            "nothing can be promoted from `{from}` to `{to}`: {reason}"
+        )));
+    }
     let nowhere = std::collections::BTreeMap::new();
-    let queue = context.config.environment(&promote.from)?.queue.clone();
-    let seen = context.queue_store(&queue).read().await?;
-    if let Some(text) =
-        seen.queue.environment(&promote.from).and_then(|file| plan::rejected(file, &dataset, version))
-    {
+    let seen = context.queue_store(&from.queue.clone()).read().await?;
+    let source = seen.queue.environment(&promote.from);
+    if let Some(text) = source.and_then(|file| plan::rejected(file, &dataset, version)) {
         return Err(RunError::NotAllowed(text).into());
+    }
+    if !source.is_some_and(|file| was_verified(file, &dataset, version)) {
+        let text = format!(
+            "{dataset} {version} was never verified in `{}`: the copy is what is there now, tested or not",
+            promote.from
+        );
+        context.events.note(&RunId(String::new()), Level::Warning, text);
     }
     let records = Records { queue: &seen.queue, elsewhere: &nowhere };
     let planned = packages::planned(context, &records, &promote, to, &dataset, version).await;
@@ -88,13 +100,20 @@ async fn carry_out(
         context.events.note(&nobody, Level::Info, text);
     };
     let copy = promotion.carry_out(work, hear);
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
         () = context.signals.wait_for(1) => Err(RunError::Unreachable(
             "stopped by a signal; what was copied stays, and the next `datapin promote` copies the rest".to_owned(),
         ).into()),
         done = copy => done.map(|_| ()).map_err(failed),
-    }
+    };
+    promotion.to.tidied().await;
+    ended
+}
+
+fn was_verified(file: &EnvironmentFile, dataset: &str, version: &str) -> bool {
+    let sets = file.datasets.get(dataset).map(|known| &known.verified[..]).unwrap_or_default();
+    sets.iter().any(|set| set.version == version && set.standing == Standing::Good)
 }
 
 fn failed(error: DataError) -> CommandError {
@@ -104,12 +123,7 @@ fn failed(error: DataError) -> CommandError {
 /// Where the package comes from: `--from`, else what the pipelines say.
 fn source(config: &config::Config, args: &Promote) -> Result<String, CommandError> {
     if let Some(from) = &args.from {
-        let own = |name: &str| config.environments.get(name).is_some_and(|one| one.bucket.is_some());
-        config.environment(from)?;
-        return match [from, &args.environment].into_iter().find(|name| !own(name)) {
-            Some(without) => Err(CommandError::Usage(format!("environment `{without}` has no `bucket`"))),
-            None => Ok(from.clone()),
-        };
+        return Ok(from.clone());
     }
     let stages = config.pipelines.values().flat_map(|pipeline| &pipeline.stages);
     let named: BTreeSet<&String> = stages
@@ -140,7 +154,8 @@ fn said(common: &Common, args: &Promote, promotion: &Promotion, work: &Work) -> 
                 "schema": 1, "from": from.to_string(), "to": to.to_string(), "dry_run": args.dry_run,
                 "objects": objects, "bytes": bytes, "there": there, "digest": work.package.digest(),
             });
-            format!("{document:#}\n")
+            // after the lines that tell how far it is, each of them JSON as well
+            format!("{document}\n")
         }
         Output::Text => {
             let verb = if args.dry_run { "would be copied" } else { "copied" };

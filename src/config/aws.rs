@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Facts;
 use super::template::fill;
+use super::{Environment, Facts};
 
 /// How a part of AWS is reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,4 +109,65 @@ impl Parameter {
 pub struct Promote {
     /// Environment whose bucket has the package.
     pub from: String,
+}
+
+/// Stands for any version: only the places before it are compared.
+const ANY: &str = "\u{1}";
+
+/// Why packages of a dataset cannot be copied from the bucket of one environment to that of another, in words.
+pub fn cannot_promote(from: &Environment, to: &Environment, dataset: &str) -> Option<String> {
+    let (Some(source), Some(target)) = (&from.bucket, &to.bucket) else {
+        let without = if from.bucket.is_none() { from } else { to };
+        return Some(format!("`{}` has no `bucket`", without.name));
+    };
+    if target.complete.last().is_some_and(|last| source.complete.last() != Some(last)) {
+        return Some("their packages end with different objects (`marker`, `manifest`)".to_owned());
+    }
+    let same = source.place(&from.name, dataset, ANY) == target.place(&to.name, dataset, ANY)
+        && source.access.endpoint == target.access.endpoint;
+    same.then(|| "they read the same place of the same bucket".to_owned())
+}
+
+impl AwsAccess {
+    /// The account of its role: the part of an ARN by which roles of one account are known.
+    ///
+    /// # Errors
+    /// It is no ARN of a role.
+    pub fn account(&self) -> Result<Option<&str>, String> {
+        let Some(role) = &self.role_arn else { return Ok(None) };
+        let parts: Vec<&str> = role.splitn(6, ':').collect();
+        match parts[..] {
+            ["arn", partition, "iam", "", account, name]
+                if partition.starts_with("aws")
+                    && account.len() == 12
+                    && account.bytes().all(|byte| byte.is_ascii_digit())
+                    && name.strip_prefix("role/").is_some_and(|name| !name.is_empty()) =>
+            {
+                Ok(Some(account))
+            }
+            _ => Err(role.clone()),
+        }
+    }
+}
+
+/// Why SSM takes no parameter of such a name, by its rules for names.
+pub fn bad_parameter_name(name: &str) -> Option<&'static str> {
+    const LONGEST: usize = 1011;
+    const LEVELS: usize = 15;
+    let levels: Vec<&str> = name.strip_prefix('/').unwrap_or(name).split('/').collect();
+    let first = levels.first().map(|level| level.to_ascii_lowercase()).unwrap_or_default();
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/');
+    if levels.len() > 1 && !name.starts_with('/') {
+        Some("a name with `/` in it begins with `/`")
+    } else if levels.iter().any(|level| level.is_empty()) {
+        Some("there is nothing between two `/`, or after the last one")
+    } else if !name.chars().all(good) {
+        Some("only letters, digits and `_.-/` may stand in it")
+    } else if first == "aws" || first == "ssm" {
+        Some("`aws` and `ssm` at the beginning are AWS's own")
+    } else if levels.len() > LEVELS || name.len() > LONGEST {
+        Some("it has more than 15 levels, or more than 1,011 characters")
+    } else {
+        None
+    }
 }

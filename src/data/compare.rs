@@ -58,7 +58,7 @@ pub(super) async fn same(
     if one.size != other.size {
         return Ok(Same::No);
     }
-    if one.tag == other.tag {
+    if one.same_by_listing(other) {
         return Ok(Same::Yes);
     }
     let (mine, theirs) = (here.head(&one.key).await?, there.head(&other.key).await?);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::types::EncodingType;
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
@@ -18,6 +19,13 @@ pub struct Object {
     pub size: u64,
     /// S3's entity tag, without quotes: the MD5 of the bytes, or `…-N` where they came in N parts.
     pub tag: String,
+}
+
+impl Object {
+    /// Whether a listing proves that both are the same bytes: a store without tags proves nothing, but that both are empty.
+    pub(super) fn same_by_listing(&self, other: &Object) -> bool {
+        self.size == other.size && (self.size == 0 || (!self.tag.is_empty() && self.tag == other.tag))
+    }
 }
 
 /// The objects of a package.
@@ -141,7 +149,11 @@ impl Shelf {
             _ => format!("{action} on arn:aws:s3:::{bucket}/*"),
         };
         let who = self.place.access.role_arn.as_ref().map(|role| format!(" as {role}")).unwrap_or_default();
-        failed(format!("{doing} {}{who}", self.place), statement, error)
+        let mut refused = failed(format!("{doing} {}{who}", self.place), statement, error);
+        if error.code() == Some("NoSuchBucket") {
+            refused.said.push_str("; create the bucket, or correct `bucket` of the environment");
+        }
+        refused
     }
 
     /// Without the right to list, S3 says the same of what is not there and of what may not be read.

@@ -18,6 +18,9 @@ const SIDE_BY_SIDE: usize = 32;
 /// Differences that are named.
 const NAMED: usize = 5;
 
+/// What a checksum is called in a manifest.
+const ALGORITHMS: [&str; 7] = ["md5", "sha256", "sha512", "sha1", "crc64nvme", "crc32c", "crc32"];
+
 /// What a manifest says.
 #[derive(Debug, Deserialize)]
 struct Manifest {
@@ -29,7 +32,7 @@ struct Entry {
     /// Key below the package's prefix.
     key: String,
     size: u64,
-    /// `md5`, `sha256`, `sha512`, `sha1`, `crc32`, `crc32c`, `crc64nvme`: hex or base64.
+    /// At least one of [`ALGORITHMS`]: hex or base64.
     #[serde(flatten)]
     checksums: BTreeMap<String, serde_json::Value>,
 }
@@ -77,15 +80,22 @@ impl Shelf {
         let body = got.body.collect().await.map_err(|error| unusable(error.to_string()))?;
         let manifest: Manifest =
             serde_json::from_slice(&body.into_bytes()).map_err(|error| unusable(error.to_string()))?;
-        match manifest.objects.is_empty() {
-            true => Err(unusable("it lists no objects".to_owned())),
-            false => Ok(manifest),
+        if manifest.objects.is_empty() {
+            return Err(unusable("it lists no objects".to_owned()));
+        }
+        match manifest.objects.iter().find(|entry| !entry.has_checksum()) {
+            Some(bare) => Err(unusable(format!(
+                "`{}` has no checksum ({}), and a size alone proves nothing",
+                bare.key,
+                ALGORITHMS.join(", ")
+            ))),
+            None => Ok(manifest),
         }
     }
 
     /// Those whose checksum a listing does not show.
     async fn doubtful(&self, entries: &[&Entry]) -> Result<Vec<String>, DataError> {
-        let looks = entries.iter().filter(|entry| entry.has_checksum()).map(|entry| async move {
+        let looks = entries.iter().map(|entry| async move {
             let head = self.head(&entry.key).await?;
             Ok::<_, DataError>(entry.by_checksums(&checksums(&head)))
         });
@@ -105,9 +115,7 @@ impl Entry {
     }
 
     fn has_checksum(&self) -> bool {
-        ["md5", "sha256", "sha512", "sha1", "crc64nvme", "crc32c", "crc32"]
-            .iter()
-            .any(|algorithm| self.checksums.contains_key(*algorithm))
+        ALGORITHMS.iter().any(|algorithm| self.checksums.contains_key(*algorithm))
     }
 
     /// What the tag of a listing says; `None` if it says nothing.

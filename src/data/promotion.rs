@@ -84,7 +84,7 @@ impl Promotion {
         let extra = to.objects.iter().filter(|one| from.object(&one.key).is_none());
         let mut wrong: Vec<String> = extra.map(|one| format!("`{}` is not in the source", one.key)).collect();
         let pairs = from.objects.iter().filter_map(|one| Some((one, to.object(&one.key)?)));
-        let looks = pairs.filter(|(one, other)| one.tag != other.tag || one.size != other.size);
+        let looks = pairs.filter(|(one, other)| !one.same_by_listing(other));
         let looks = looks.map(|(one, other)| async move {
             let found = same((&self.from, one), (&self.to, other)).await?;
             Ok::<_, DataError>(match found {
@@ -119,6 +119,14 @@ impl Promotion {
     /// # Errors
     /// A copy failed, or the target came to hold something else meanwhile.
     pub async fn carry_out(&self, work: &Work, hear: impl Fn(Progress)) -> Result<Package, DataError> {
+        let done = self.fill(work, hear).await;
+        if done.is_err() {
+            self.to.tidied().await;
+        }
+        done
+    }
+
+    async fn fill(&self, work: &Work, hear: impl Fn(Progress)) -> Result<Package, DataError> {
         let begun = Instant::now();
         let mut told = begun;
         let (of_objects, of_bytes) = (work.objects(), work.bytes());

@@ -61,7 +61,8 @@ impl Driver {
         if plan.nothing_to_do() {
             return Err(Trouble::End(Outcome::NothingToDo));
         }
-        Box::pin(self.catch_up(&ticket)).await;
+        // Whoever comes next writes what a cancelled run leaves.
+        Box::pin(self.unless_cancelled(self.catch_up(&ticket))).await?;
         self.tell_drift(&ticket, &plan);
         self.tell_proof(&ticket, &plan);
         self.journal.note(|ticket| ticket.planned(&plan));

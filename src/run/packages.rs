@@ -40,6 +40,19 @@ impl Looked {
             Err(error) => Err(error),
         }
     }
+
+    /// Notes what a promotion will do. Whether it has to fill the bucket; a package that is there already is one that
+    /// has to stay as it is, like any other.
+    fn plan_promotion(&mut self, environment: &str, work: &Work, promotion: &Promotion) -> bool {
+        let fills = work.objects() > 0;
+        if fills {
+            self.notes.push(promoted_words(work, promotion));
+            self.promotions.insert(environment.to_owned(), work.objects());
+        } else {
+            self.packages.insert(environment.to_owned(), record(promotion.to.place(), &work.there));
+        }
+        fills
+    }
 }
 
 /// The records of environments, in this queue or another one.
@@ -98,11 +111,9 @@ pub async fn look(
             match &stage.promote {
                 Some(promote) => {
                     let work = planned(context, records, promote, name, dataset, version).await;
-                    if let Some((work, promotion)) = looked.take(name, work)? {
-                        looked.notes.extend(promoted_words(&work, &promotion));
-                        if work.objects() > 0 {
-                            looked.promotions.insert(name.clone(), work.objects());
-                        }
+                    if let Some((work, promotion)) = looked.take(name, work)?
+                        && looked.plan_promotion(name, &work, &promotion)
+                    {
                         filled.push(place);
                     }
                 }
@@ -119,11 +130,9 @@ pub async fn look(
     Ok(looked)
 }
 
-fn promoted_words(work: &Work, promotion: &Promotion) -> Option<String> {
-    (work.objects() > 0).then(|| {
-        let (from, to) = (promotion.from.place(), promotion.to.place());
-        format!("{} objects ({}) are copied from {from} to {to} first", work.objects(), size(work.bytes()))
-    })
+fn promoted_words(work: &Work, promotion: &Promotion) -> String {
+    let (from, to) = (promotion.from.place(), promotion.to.place());
+    format!("{} objects ({}) are copied from {from} to {to} first", work.objects(), size(work.bytes()))
 }
 
 /// Where an environment's package is; `None` if it has no bucket.
@@ -150,10 +159,10 @@ fn record(place: &Place, package: &Package) -> PackageRecord {
     }
 }
 
-/// A promotion and what it has to do, once its source is what was verified there.
+/// A promotion and what it has to do, once its source is what was verified there, and so is its target if it is full.
 ///
 /// # Errors
-/// The source is missing, not complete or changed, the target has other bytes, or a bucket could not be asked.
+/// One of them is missing, not complete or changed, the target has other bytes, or a bucket could not be asked.
 pub async fn planned(
     context: &Context,
     records: &Records<'_>,
@@ -166,6 +175,9 @@ pub async fn planned(
     let work = promotion.plan().await?;
     let source = record(promotion.from.place(), &work.package);
     records.unchanged(&promote.from, dataset, version, &source)?;
+    if work.objects() == 0 {
+        records.unchanged(to, dataset, version, &record(promotion.to.place(), &work.there))?;
+    }
     Ok((work, promotion))
 }
 
@@ -258,15 +270,16 @@ impl Driver {
         Ok(())
     }
 
+    /// Environments that read the same place read the same bytes: what one was tested with is what the next one gets.
     fn as_before(&self, part: &EnvironmentPart, found: &PackageRecord) -> Result<(), Trouble> {
-        match &part.package {
-            Some(before) if before.place == found.place && before.digest != found.digest => {
-                let verified = "this run began with".to_owned();
-                let changed = DataError::Changed { place: found.place.clone(), verified };
-                Err(Trouble::back(CauseKind::NotAllowed, format!("{}: {changed}", part.identity.name)))
-            }
-            Some(_) | None => Ok(()),
+        let ticket = self.journal.ticket();
+        let mut known = ticket.parts().filter_map(|part| part.package.as_ref());
+        if known.all(|before| before.place != found.place || before.digest == found.digest) {
+            return Ok(());
         }
+        let verified = "this run began with".to_owned();
+        let changed = DataError::Changed { place: found.place.clone(), verified };
+        Err(Trouble::back(CauseKind::NotAllowed, format!("{}: {changed}", part.identity.name)))
     }
 
     /// Asks a bucket, again while it is out of reach, for at most as long as a deployment there may take.

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::driver::{Driver, Halt};
 use crate::event::Level;
 use crate::queue::{DatasetFile, Queue, RunId, Store, Ticket, Unrecorded};
-use crate::ssm::{Parameter, ParameterError, Written};
+use crate::ssm::{Between, Parameter, ParameterError, Written};
 
 /// Tries of a write, the first one among them.
 const TRIES: u32 = 3;
@@ -140,16 +140,21 @@ async fn write(parameter: &Parameter, value: &str) -> Result<Written, ParameterE
 fn words(name: &str, value: &str, written: &Written) -> Option<(Level, String)> {
     match written {
         Written::Already => None,
-        Written::Now { before, by_others: 0 } => {
+        Written::Now { before, between: Between::Nothing } => {
             let before =
                 before.as_ref().map_or_else(|| "new".to_owned(), |held| format!("was {}", held.value));
             Some((Level::Info, format!("parameter {name}: {value} ({before})")))
         }
-        Written::Now { by_others, .. } => Some((
+        Written::Now { between: Between::Writes(more), .. } => Some((
             Level::Warning,
             format!(
-                "parameter {name}: {value}; somebody else wrote it {by_others} times while it was written"
+                "parameter {name}: {value}; it was written {more} more times meanwhile: by somebody else, \
+                 or again because an answer of AWS was lost"
             ),
+        )),
+        Written::Now { between: Between::MadeAnew, .. } => Some((
+            Level::Warning,
+            format!("parameter {name}: {value}; somebody else deleted it and made it anew meanwhile"),
         )),
     }
 }

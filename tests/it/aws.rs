@@ -1,9 +1,11 @@
 //! Buckets and parameters, against a real moto server; what it does not refuse, a door before it does.
 
+mod access;
 mod bad;
 mod live;
 mod packages;
 mod parameters;
+mod parts;
 mod promoted;
 mod promotion;
 mod run;

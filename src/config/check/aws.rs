@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Check;
-use crate::config::Environment;
+use crate::config::aws::{bad_parameter_name, cannot_promote};
 use crate::config::error::Problem;
+use crate::config::{AwsAccess, Environment, Parameter, Secrecy};
 
 /// Stands for any version: only the places before it are compared.
 const ANY: &str = "\u{1}";
@@ -13,6 +14,7 @@ impl Check<'_> {
     /// A bucket under two purposes, a parameter of two owners, a promotion from nowhere.
     pub(super) fn aws(&mut self) {
         self.purposes();
+        self.roles();
         self.parameters();
         self.promotions();
     }
@@ -24,21 +26,39 @@ impl Check<'_> {
             .collect()
     }
 
+    /// One environment that says what a bucket is for, and another one that does not, are two purposes as well.
     fn purposes(&mut self) {
-        let mut first: BTreeMap<String, (String, String)> = BTreeMap::new();
+        let mut first: BTreeMap<String, (Option<String>, String)> = BTreeMap::new();
         let mut problems = Vec::new();
         for (environment, dataset) in self.owned() {
-            let (Some(bucket), Some(purpose)) = (&environment.bucket, &environment.purpose) else { continue };
+            let Some(bucket) = &environment.bucket else { continue };
             let (name, _) = bucket.place(&environment.name, &dataset, ANY);
-            let mine = (purpose.clone(), environment.name.clone());
+            let mine = (environment.purpose.clone(), environment.name.clone());
             let other = first.entry(name.clone()).or_insert_with(|| mine.clone());
             if other.0 != mine.0 {
-                let problem = Problem::TwoPurposes {
-                    bucket: name,
-                    one: format!("`{}` is {}", other.1, other.0),
-                    other: format!("`{}` is {}", mine.1, mine.0),
+                let words = |(purpose, name): &(Option<String>, String)| match purpose {
+                    Some(purpose) => format!("`{name}` is {purpose}"),
+                    None => format!("`{name}` has no `purpose`"),
                 };
+                let problem = Problem::TwoPurposes { bucket: name, one: words(other), other: words(&mine) };
                 problems.push((format!("environment/{}/bucket/url", environment.name), problem));
+            }
+        }
+        for (address, problem) in problems {
+            self.problem(&address, problem);
+        }
+    }
+
+    fn roles(&mut self) {
+        let mut problems = Vec::new();
+        for environment in self.config.environments.values() {
+            let bucket = environment.bucket.as_ref().map(|bucket| ("bucket", &bucket.access));
+            let ssm = environment.ssm.as_ref().map(|ssm| ("ssm", &ssm.access));
+            for (key, access) in bucket.into_iter().chain(ssm) {
+                if let Err(role) = access.account() {
+                    let address = format!("environment/{}/{key}/role_arn", environment.name);
+                    problems.push((address, Problem::BadRole { role }));
+                }
             }
         }
         for (address, problem) in problems {
@@ -52,11 +72,13 @@ impl Check<'_> {
         for (environment, dataset) in self.owned() {
             let Some(parameter) = &environment.ssm else { continue };
             let name = parameter.name_for(&environment.name, &dataset);
+            let at = |key: &str| format!("environment/{}/ssm/{key}", environment.name);
+            problems.extend(unfit(parameter, &name).map(|(key, problem)| (at(key), problem)));
             let mine = format!("{dataset} in `{}`", environment.name);
-            let other = first.entry((name.clone(), parameter.access.clone())).or_insert_with(|| mine.clone());
+            let other = first.entry(shelf(&name, &parameter.access)).or_insert_with(|| mine.clone());
             if *other != mine {
                 let problem = Problem::ParameterTwice { parameter: name, one: other.clone(), other: mine };
-                problems.push((format!("environment/{}/ssm/parameter", environment.name), problem));
+                problems.push((at("parameter"), problem));
             }
         }
         for (address, problem) in problems {
@@ -97,15 +119,18 @@ impl Check<'_> {
     }
 }
 
-fn cannot_promote(from: &Environment, to: &Environment, dataset: &str) -> Option<String> {
-    let (Some(source), Some(target)) = (&from.bucket, &to.bucket) else {
-        let without = if from.bucket.is_none() { from } else { to };
-        return Some(format!("`{}` has no `bucket`", without.name));
-    };
-    if target.complete.last().is_some_and(|last| source.complete.last() != Some(last)) {
-        return Some("their packages end with different objects (`marker`, `manifest`)".to_owned());
+/// Where a parameter is: two roles of one account reach the same one.
+fn shelf(name: &str, access: &AwsAccess) -> (String, AwsAccess) {
+    let account = access.account().ok().flatten().map(str::to_owned);
+    let owner = account.or_else(|| access.role_arn.clone());
+    (name.to_owned(), AwsAccess { role_arn: owner, external_id: None, ..access.clone() })
+}
+
+/// The key that SSM would not take, and why.
+fn unfit(parameter: &Parameter, name: &str) -> Option<(&'static str, Problem)> {
+    if let Some(reason) = bad_parameter_name(name) {
+        return Some(("parameter", Problem::BadParameter { parameter: name.to_owned(), reason }));
     }
-    let same = source.place(&from.name, dataset, ANY) == target.place(&to.name, dataset, ANY)
-        && source.access.endpoint == target.access.endpoint;
-    same.then(|| "they read the same place of the same bucket".to_owned())
+    let plain = parameter.secrecy == Secrecy::Plain && parameter.kms_key.is_some();
+    plain.then_some(("kms_key", Problem::KeyOfPlain))
 }

@@ -149,6 +149,12 @@ pub enum Problem {
     TwoPurposes { bucket: String, one: String, other: String },
     #[error("parameter `{parameter}` would hold the version of two: {one} and {other}")]
     ParameterTwice { parameter: String, one: String, other: String },
+    #[error("SSM takes no parameter `{parameter}`: {reason}")]
+    BadParameter { parameter: String, reason: &'static str },
+    #[error("`kms_key` encrypts nothing: the parameter is a String")]
+    KeyOfPlain,
+    #[error("`{role}` is no role of IAM")]
+    BadRole { role: String },
     #[error("nothing can be promoted from `{from}` to `{to}` {place}: {reason}")]
     CannotPromote { from: String, to: String, place: String, reason: String },
     #[error("`{key}` {place} is {found}, but less than {least} cannot work")]
@@ -259,6 +265,9 @@ impl Problem {
                 "an environment reads only what its purpose allows: give each purpose a bucket of its own"
             }
             Problem::ParameterTwice { .. } => "use `{environment}` and `{dataset}` in its name",
+            Problem::BadParameter { .. } => "for example `/{environment}/{dataset}/version`",
+            Problem::KeyOfPlain => "add `type = \"SecureString\"`, or remove it",
+            Problem::BadRole { .. } => "for example `arn:aws:iam::111111111111:role/datapin`",
             Problem::CannotPromote { .. } => "both need a `bucket`, each at a place of its own",
             _ => return None,
         })

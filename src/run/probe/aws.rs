@@ -79,10 +79,9 @@ impl Refused {
     /// What is not there, or elsewhere, is a matter of the configuration; all else may be otherwise later.
     fn finding(&self) -> Finding {
         match self.fault() {
-            Some(Fault::Missing) => {
-                Finding::Wrong(format!("{self}; create the bucket, or correct `bucket` of the environment"))
+            Some(Fault::Missing | Fault::WrongRegion { .. } | Fault::Invalid) | None => {
+                Finding::Wrong(self.to_string())
             }
-            Some(Fault::WrongRegion { .. } | Fault::Invalid) | None => Finding::Wrong(self.to_string()),
             Some(_) => Finding::Unreachable(self.to_string()),
         }
     }

@@ -62,6 +62,14 @@ fn a_wrong_region_names_the_right_one() {
     });
     let text = through(&moto, &door).to_string();
     assert!(text.contains("set `region = \"us-west-2\"`"), "{text}");
+    door.rule(|_| {
+        let message = "the region 'eu-central-1' is wrong; expecting 'us-west-1'";
+        let text =
+            format!("<Error><Code>AuthorizationHeaderMalformed</Code><Message>{message}</Message></Error>");
+        Says::Answers(400, vec![], text)
+    });
+    let text = through(&moto, &door).to_string();
+    assert!(text.contains("set `region = \"us-west-1\"`"), "{text}");
 }
 
 #[test]

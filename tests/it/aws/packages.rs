@@ -96,8 +96,12 @@ fn a_manifest_says_what_has_to_be_there() {
             r#"{"objects": [{"key": "a.bin", "size": 3, "md5": "00000000000000000000000000000000"}]}"#,
             "another checksum",
         ),
-        (r#"{"objects": [{"key": "a.bin", "size": 4}]}"#, "has 3 bytes, not 4"),
-        (r#"{"objects": [{"key": "b.bin", "size": 3}]}"#, "`b.bin` is missing, `a.bin` is not listed"),
+        (r#"{"objects": [{"key": "a.bin", "size": 4, "sha1": "x"}]}"#, "has 3 bytes, not 4"),
+        (
+            r#"{"objects": [{"key": "b.bin", "size": 3, "sha1": "x"}]}"#,
+            "`b.bin` is missing, `a.bin` is not listed",
+        ),
+        (r#"{"objects": [{"key": "a.bin", "size": 3, "sha256": 5}]}"#, "S3 keeps no checksum of `a.bin`"),
     ];
     for (text, says) in wrong {
         manifest(text);
@@ -107,7 +111,10 @@ fn a_manifest_says_what_has_to_be_there() {
             "{error}"
         );
     }
-    for text in ["", "[]", r#"{"objects": []}"#] {
+    // a size is no proof, and neither is a checksum whose name is misspelt
+    let bare = r#"{"objects": [{"key": "a.bin", "size": 3}]}"#;
+    let misspelt = r#"{"objects": [{"key": "a.bin", "size": 3, "sha-256": "x"}]}"#;
+    for text in ["", "[]", r#"{"objects": []}"#, bare, misspelt] {
         manifest(text);
         assert!(matches!(look(&moto, here()), Err(DataError::Manifest { .. })), "{text}");
     }

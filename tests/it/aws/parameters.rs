@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging};
 use datapin::aws::{Aws, Fault};
 use datapin::config::{self, AwsAccess, Secrecy};
-use datapin::ssm::{Parameter, ParameterError, Written};
+use datapin::ssm::{Between, Parameter, ParameterError, Written};
 
 use super::moto;
 use crate::moto::{Door, Moto, Says, aws_at};
@@ -39,11 +39,11 @@ const NAME: &str = "/int/timetable/version";
 #[test]
 fn it_is_created_with_its_tags_then_written_then_left_alone() {
     let moto = moto!();
-    assert_eq!(write(&moto, "1").unwrap(), Written::Now { before: None, by_others: 0 });
+    assert_eq!(write(&moto, "1").unwrap(), Written::Now { before: None, between: Between::Nothing });
     let tags = moto.ssm().list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter);
     let tags = moto.wait(tags.resource_id(NAME).send()).unwrap();
     assert_eq!(tags.tag_list()[0].key(), "team");
-    let Written::Now { before: Some(before), by_others: 0 } = write(&moto, "2").unwrap() else {
+    let Written::Now { before: Some(before), between: Between::Nothing } = write(&moto, "2").unwrap() else {
         panic!("not written")
     };
     assert_eq!((before.value.as_str(), before.version), ("1", 1));
@@ -51,10 +51,10 @@ fn it_is_created_with_its_tags_then_written_then_left_alone() {
     assert_eq!(moto.parameter(NAME).as_deref(), Some("2"));
 }
 
-#[test]
-fn a_write_of_somebody_else_in_between_is_seen() {
-    let moto = moto!();
-    write(&moto, "1").unwrap();
+/// How a write went that was held at the door while `meanwhile` happened.
+fn written_late(moto: &Moto, meanwhile: impl FnOnce()) -> Written {
+    write(moto, "0").unwrap();
+    write(moto, "1").unwrap();
     let door = Door::before(moto.port());
     door.rule(|request| match request.contains("amazonssm.putparameter") {
         true => Says::Holds,
@@ -62,17 +62,34 @@ fn a_write_of_somebody_else_in_between_is_seen() {
     });
     let aws = aws_at(&door.url());
     std::thread::scope(|scope| {
-        let stalled = scope.spawn(|| write_by(&moto, &aws, &settings(), "2"));
+        let stalled = scope.spawn(|| write_by(moto, &aws, &settings(), "2"));
         let begun = std::time::Instant::now();
         while door.holds() == 0 {
             assert!(begun.elapsed().as_secs() < 30, "the write did not come");
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        write(&moto, "theirs").unwrap();
+        meanwhile();
         door.release();
-        let written = stalled.join().unwrap().unwrap();
-        assert!(matches!(written, Written::Now { by_others: 1, .. }), "{written:?}");
+        stalled.join().unwrap().unwrap()
+    })
+}
+
+#[test]
+fn a_write_of_somebody_else_in_between_is_seen() {
+    let moto = moto!();
+    let written = written_late(&moto, || drop(write(&moto, "theirs").unwrap()));
+    assert!(matches!(written, Written::Now { between: Between::Writes(1), .. }), "{written:?}");
+}
+
+/// The answer is not the version after the one that was read, and not a later one either.
+#[test]
+fn a_parameter_that_was_made_anew_in_between_is_seen() {
+    let moto = moto!();
+    let written = written_late(&moto, || {
+        moto.wait(moto.ssm().delete_parameter().name(NAME).send()).unwrap();
+        write(&moto, "theirs").unwrap();
     });
+    assert!(matches!(written, Written::Now { between: Between::MadeAnew, .. }), "{written:?}");
 }
 
 #[test]
@@ -86,6 +103,12 @@ fn another_type_is_refused_before_the_write() {
     let secure = config::Parameter { secrecy: Secrecy::Secure, ..settings() };
     write_by(&moto, &moto.aws(), &secure, "2").unwrap();
     assert_eq!(moto.parameter(NAME).as_deref(), Some("2"));
+    let plain = moto.ssm().put_parameter().name("/plain").value("1").r#type(ParameterType::String);
+    moto.wait(plain.send()).unwrap();
+    let secure = config::Parameter { name: "/plain".to_owned(), ..secure };
+    let error = write_by(&moto, &moto.aws(), &secure, "2").unwrap_err();
+    assert!(matches!(&error, ParameterError::OtherType { found, .. } if found == "String"), "{error}");
+    assert_eq!(moto.parameter("/plain").as_deref(), Some("1"));
 }
 
 #[test]

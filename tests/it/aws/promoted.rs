@@ -119,3 +119,70 @@ fn what_changes_before_its_stage_is_not_promoted() {
     running.wait(LONG).code(15).says("was verified in `int` by run");
     assert!(moto.keys("live").is_empty());
 }
+
+/// abn, lup and prd read the same bucket: what abn was tested with is what they get.
+#[test]
+fn what_changes_after_it_was_promoted_is_not_pinned_by_the_stages_that_follow() {
+    let moto = moto!();
+    let world = verified_on_int(&moto);
+    for name in ["lup", "prd"] {
+        equip(&world, name, "live", "live");
+    }
+    world.gate("abn-test").hangs();
+    let running = at(world.datapin(&["deploy", "preprod", NEW]), &moto.url()).spawn();
+    world.until("the gate begins", LONG, || !world.gate("abn-test").began().is_empty());
+    moto.put("live", &[(format!("timetable/{NEW}/stops.bin"), b"other".to_vec())]);
+    world.gate("abn-test").passes();
+    let done = running.wait(LONG).code(15);
+    let done = done.says("lup: the package at").says("its bytes were changed under the same version");
+    assert!(!format!("{}{}", done.stdout, done.stderr).contains("pinned lup"), "{}", done.stdout);
+    assert!(world.gate("lup-test").began().is_empty());
+}
+
+/// Both sides were exported again under the same version, and only the target was ever verified.
+#[test]
+fn a_full_target_that_is_not_what_was_verified_there_is_refused() {
+    let moto = moto!();
+    let world = verified_on_int(&moto);
+    at(world.datapin(&["deploy", "preprod", NEW]), &moto.url()).run().code(0);
+    for bucket in ["preview", "live"] {
+        moto.put(bucket, &[(format!("timetable/{NEW}/stops.bin"), b"other".to_vec())]);
+    }
+    let done = at(world.datapin(&["promote", "abn", NEW]), &moto.url()).run().code(15);
+    done.says("was verified in `abn` by run");
+    at(world.datapin(&["deploy", "preprod", NEW, "--dry-run"]), &moto.url()).run().code(15);
+}
+
+#[test]
+fn what_was_never_verified_is_copied_with_a_word_of_warning() {
+    let moto = moto!();
+    let world = verified_on_int(&moto);
+    let promote = ["promote", "abn", NEW, "--output", "json"];
+    let done = at(world.datapin(&promote), &moto.url()).run().code(0);
+    let done = done.says(&format!("timetable {NEW} was never verified in `int`"));
+    assert_eq!(done.json_lines().last().unwrap()["objects"], 4, "the last line is the result");
+    at(world.datapin(&["deploy", "int", NEW]), &moto.url()).run().code(0);
+    let done = at(world.datapin(&promote), &moto.url()).run().code(0);
+    assert!(!format!("{}{}", done.stdout, done.stderr).contains("never verified"), "{}", done.stderr);
+}
+
+/// `--from` is held to what `check` asks of `promote`.
+#[test]
+fn from_an_environment_whose_packages_end_otherwise_nothing_is_promoted() {
+    let moto = moto!();
+    let world = verified_on_int(&moto);
+    world.config(|text| {
+        text["pipeline"]["preprod"]["stages"][0].as_inline_table_mut().unwrap().remove("promote");
+        let bucket = text["environment"]["int"]["bucket"].as_inline_table_mut().unwrap();
+        bucket.remove("marker");
+        bucket.insert("min_objects", 1.into());
+    });
+    let from = |name: &str| {
+        let args = ["promote", "abn", NEW, "--from", name];
+        at(world.datapin(&args), &moto.url()).run().code(2)
+    };
+    from("int").says("their packages end with different objects");
+    from("abn").says("the same place of the same bucket");
+    from("lup").says("`lup` has no `bucket`");
+    assert!(moto.keys("live").is_empty());
+}

@@ -1,15 +1,13 @@
 //! From one bucket to another.
 
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use datapin::aws::Aws;
-use datapin::config::{AwsAccess, Complete};
+use datapin::config::AwsAccess;
 use datapin::data::{DataError, Limits, Package, Place, Promotion, Shelf, Work};
 
 use super::{keys, look, marker, moto, place};
 use crate::moto::{Door, Moto, ROLE, Says, aws_at};
 
-async fn promotion(aws: &Aws, from: Place, to: Place) -> Promotion {
+pub(super) async fn promotion(aws: &Aws, from: Place, to: Place) -> Promotion {
     let from = from.read_by(&to.access);
     Promotion {
         from: Shelf::open(aws, from).await.unwrap(),
@@ -18,7 +16,7 @@ async fn promotion(aws: &Aws, from: Place, to: Place) -> Promotion {
     }
 }
 
-fn promote(moto: &Moto, aws: &Aws, from: Place, to: Place) -> Result<(Work, Package), DataError> {
+pub(super) fn promote(moto: &Moto, aws: &Aws, from: Place, to: Place) -> Result<(Work, Package), DataError> {
     moto.wait(async {
         let promotion = promotion(aws, from, to).await;
         let work = promotion.plan().await?;
@@ -150,35 +148,47 @@ fn an_account_of_its_own_is_entered_by_its_role() {
     }
 }
 
-/// S3 takes parts of 5 MiB and more, the last one excepted.
+/// moto looks at neither on a copy: they are held to what S3 asks for on the wire.
 #[test]
-fn what_came_in_parts_is_copied_in_the_same_parts_so_that_its_tag_stays() {
+fn a_copy_is_made_only_of_what_was_listed_and_only_to_where_nothing_is() {
     let moto = moto!();
-    moto.bucket("preview");
-    moto.bucket("live");
-    let part = vec![7_u8; 5 << 20];
-    let client = moto.s3();
-    moto.wait(async {
-        let made = client.create_multipart_upload().bucket("preview").key("1/big.bin").content_type("data/x");
-        let made = made.send().await.unwrap();
-        let id = made.upload_id().unwrap();
-        let mut parts = Vec::new();
-        for (number, bytes) in [(1, part.clone()), (2, part.clone()), (3, b"end".to_vec())] {
-            let sent =
-                client.upload_part().bucket("preview").key("1/big.bin").upload_id(id).part_number(number);
-            let tag = sent.body(ByteStream::from(bytes)).send().await.unwrap().e_tag;
-            parts.push(CompletedPart::builder().part_number(number).set_e_tag(tag).build());
+    two_buckets(&moto);
+    let door = Door::before(moto.port());
+    let bare = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = std::sync::Arc::clone(&bare);
+    door.rule(move |request| {
+        let tag = request.lines().find_map(|line| line.strip_prefix("x-amz-copy-source-if-match: "));
+        let guarded = tag.is_some_and(|tag| tag.len() == 34) && request.contains("\r\nif-none-match: *\r\n");
+        if request.starts_with("put /live/") && !guarded {
+            heard.lock().unwrap().push(request.to_owned());
         }
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
-        let end = client.complete_multipart_upload().bucket("preview").key("1/big.bin").upload_id(id);
-        end.multipart_upload(parts).send().await.unwrap();
+        match request.starts_with("put /live/timetable/1/stops.bin") {
+            true => Says::Answers(412, vec![], "<Error><Code>PreconditionFailed</Code></Error>".to_owned()),
+            false => Says::Through,
+        }
     });
-    let (from, to) =
-        (place("preview", "1/", Complete::AtLeast(1)), place("live", "1/", Complete::AtLeast(1)));
-    let (_, package) = promote(&moto, &moto.aws(), from.clone(), to.clone()).unwrap();
-    assert!(package.objects[0].tag.ends_with("-3"), "{package:?}");
-    assert_eq!(package.digest(), look(&moto, from.clone()).unwrap().digest());
-    assert_eq!(promote(&moto, &moto.aws(), from, to).unwrap().0.objects(), 0);
-    let head = moto.wait(client.head_object().bucket("live").key("1/big.bin").send()).unwrap();
-    assert_eq!((head.content_type(), head.content_length()), (Some("data/x"), Some((10 << 20) + 3)));
+    let error = promote(&moto, &aws_at(&door.url()), preview(), live()).unwrap_err();
+    assert!(
+        error.to_string().contains("`stops.bin` of the source was changed while it was copied"),
+        "{error}"
+    );
+    assert!(bare.lock().unwrap().is_empty(), "{bare:#?}");
+    assert!(!moto.keys("live").iter().any(|key| key.ends_with("_SUCCESS")));
+}
+
+/// A hundred of those side by side would be a hundred answers `the source was changed`.
+#[test]
+fn a_copy_that_collides_with_somebody_elses_is_safe_to_try_again() {
+    let moto = moto!();
+    two_buckets(&moto);
+    let door = Door::before(moto.port());
+    door.rule(|request| match request.starts_with("put /live/timetable/1/stops.bin") {
+        true => {
+            let text = "<Error><Code>ConditionalRequestConflict</Code></Error>";
+            Says::Answers(409, vec![], text.to_owned())
+        }
+        false => Says::Through,
+    });
+    let error = promote(&moto, &aws_at(&door.url()), preview(), live()).unwrap_err();
+    assert!(error.is_transient(), "{error}");
 }

@@ -279,6 +279,68 @@ fn what_somebody_else_wrote_is_brought_back_by_reconcile_and_by_a_run_that_fails
 }
 
 #[test]
+fn a_parameter_that_somebody_deleted_is_told_and_made_again() {
+    let moto = moto!();
+    let world = int(&moto);
+    moto.wait(moto.ssm().delete_parameter().name(PARAMETER).send()).unwrap();
+    let status = at(world.datapin(&["status"]), &moto.url()).run().code(0);
+    status.says(&format!("parameter {PARAMETER} does not exist, verified was {OLD}"));
+    at(world.datapin(&["reconcile"]), &moto.url()).run().code(0);
+    assert_eq!(moto.parameter(PARAMETER).as_deref(), Some(OLD));
+}
+
+/// After its write the writer looks at the parameter again.
+#[test]
+fn what_somebody_writes_right_after_the_write_is_told_and_brought_back() {
+    let moto = moto!();
+    let world = int(&moto);
+    moto.export("preview", &format!("timetable/{NEW}/"));
+    let door = Door::before(moto.port());
+    let written = std::sync::atomic::AtomicBool::new(false);
+    door.rule(move |request| {
+        use std::sync::atomic::Ordering::SeqCst;
+        if request.contains("amazonssm.putparameter") {
+            written.store(true, SeqCst);
+        }
+        match request.contains("amazonssm.getparameter") && written.load(SeqCst) {
+            true => Says::Holds,
+            false => Says::Through,
+        }
+    });
+    let running = at(world.datapin(&["deploy", "int", NEW]), &door.url()).spawn();
+    world.until("it looks again", LONG, || door.holds() > 0);
+    theirs(&moto);
+    door.release();
+    running
+        .wait(LONG)
+        .code(0)
+        .says(&format!("somebody else wrote theirs to parameter {PARAMETER} meanwhile"));
+    assert_eq!(moto.parameter(PARAMETER).as_deref(), Some(NEW));
+}
+
+/// What an earlier run owes is written at the beginning of the next one; that can be cancelled, too.
+#[test]
+fn a_run_that_is_cancelled_while_it_writes_what_is_owed_ends_at_once() {
+    let moto = moto!();
+    let world = int(&moto);
+    for version in [NEW, LATER] {
+        moto.export("preview", &format!("timetable/{version}/"));
+    }
+    at(world.datapin(&["deploy", "int", NEW]), &refusing(&moto).url()).run().code(17);
+    let door = holding(&moto);
+    let running = at(world.datapin(&["deploy", "int", LATER]), &door.url()).spawn();
+    world.until("the parameter is written", LONG, || door.holds() > 0);
+    running.signal(crate::world::Signal::TERM);
+    running.wait(LONG).code(16);
+    assert_eq!(
+        (world.versions("int"), world.verified_on("int").as_deref()),
+        (vec![NEW.to_owned()], Some(NEW))
+    );
+    at(world.datapin(&["reconcile"]), &moto.url()).run().code(0);
+    assert_eq!(moto.parameter(PARAMETER).as_deref(), Some(NEW));
+}
+
+#[test]
 fn what_a_started_run_names_is_left_to_it() {
     let moto = moto!();
     let world = int(&moto);

@@ -107,7 +107,9 @@ fn converse(
     }
     seen.lock().unwrap().push(head.lines().next().unwrap_or_default().to_owned());
     let whole = format!("{small}{}", String::from_utf8_lossy(&body).to_ascii_lowercase());
-    let says = (Arc::clone(&rule.lock().unwrap()))(&whole);
+    // not under the lock: a rule may wait for another request
+    let rule = Arc::clone(&rule.lock().unwrap());
+    let says = rule(&whole);
     match says {
         Says::Through => through(&mut stream, port, &head, &body),
         Says::Cuts => {}
