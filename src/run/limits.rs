@@ -34,15 +34,20 @@ fn chain(config: &Config, names: &[String], name: &str, limit: usize) -> Duratio
     own + before.map(|other| chain(config, names, other, limit - 1)).max().unwrap_or_default()
 }
 
-/// What to say of pipelines that may take longer than a job of this length, which GitLab then kills.
+/// What to say of pipelines that may take longer, their wait in the queue included, than a job of this length, which
+/// GitLab then kills.
 pub fn too_long(config: &Config, job: Duration) -> Vec<String> {
-    let all = config.pipelines.values().map(|pipeline| (pipeline, longest(config, pipeline)));
-    all.filter(|(_, longest)| *longest > job)
-        .map(|(pipeline, longest)| {
+    let all = config
+        .pipelines
+        .values()
+        .map(|pipeline| (pipeline, config.queue_of(pipeline).max_wait, longest(config, pipeline)));
+    all.filter(|(_, wait, longest)| *wait + *longest > job)
+        .map(|(pipeline, wait, longest)| {
             format!(
-                "pipeline `{}` may take {} by its limits (sync_timeout, gates with retries, rollback_timeout), and this job is killed after {} (CI_JOB_TIMEOUT); set a longer `timeout` for the job that runs it",
+                "pipeline `{}` may take {} by its limits (sync_timeout, gates with retries, rollback_timeout) after {} in the queue (max_wait), and this job is killed after {} (CI_JOB_TIMEOUT); set a longer `timeout` for the job that runs it",
                 pipeline.name,
                 minutes(longest),
+                minutes(wait),
                 minutes(job)
             )
         })

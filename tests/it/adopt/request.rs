@@ -205,6 +205,9 @@ fn a_job_that_is_too_short_is_named() {
     let done = world.datapin(&["check"]).env("CI_JOB_TIMEOUT", "60").run().code(0);
     let done = done.says("pipeline `preprod` may take").says("CI_JOB_TIMEOUT");
     assert!(done.stdout.contains("killed after 1 min"), "{}", done.stdout);
+    // what the runs take fits into two hours, what they wait before does not
+    let done = world.datapin(&["check"]).env("CI_JOB_TIMEOUT", "7200").run().code(0);
+    done.says("pipeline `preprod` may take").says("after 2 h 0 min in the queue (max_wait)");
     let done = world.datapin(&["check"]).env("CI_JOB_TIMEOUT", "86400").run().code(0);
     assert!(!done.stdout.contains("warning"), "{}", done.stdout);
 }
