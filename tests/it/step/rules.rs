@@ -106,13 +106,19 @@ fn a_result_is_written_once_and_about_what_was_watched() {
 #[test]
 fn a_verdict_is_written_once_and_about_what_was_judged() {
     let (mut queue, about) = queue(ticket(GATE));
-    let other =
-        GateReport { commits: vec![("int".to_owned(), "b".repeat(40).parse().unwrap())], ..gate("test", Verdict::Passed) };
+    let other = GateReport {
+        commits: vec![("int".to_owned(), "b".repeat(40).parse().unwrap())],
+        ..gate("test", Verdict::Passed)
+    };
     assert_eq!(queue.report_gate(&about, &other), Err(Refusal::Stale), "of another commit");
     let later = GateReport { stage: 1, ..gate("test", Verdict::Passed) };
     assert_eq!(queue.report_gate(&about, &later), Err(Refusal::Stale), "of another stage");
     let before = About { attempt: 1, ..about.clone() };
-    assert_eq!(queue.report_gate(&before, &gate("test", Verdict::Passed)), Err(Refusal::Stale), "of an attempt before");
+    assert_eq!(
+        queue.report_gate(&before, &gate("test", Verdict::Passed)),
+        Err(Refusal::Stale),
+        "of an attempt before"
+    );
     queue.report_gate(&about, &gate("test", Verdict::Failed)).unwrap();
     assert_eq!(queue.report_gate(&about, &gate("test", Verdict::Passed)), Err(Refusal::Stale), "once");
     assert_eq!(queue.tickets[&1].stages[0].gates[0].verdict, Some(Verdict::Failed));
@@ -179,6 +185,33 @@ fn an_approval_is_for_a_gate_that_waits() {
     queue.first_seen(&about, "go", now).unwrap();
     queue.first_seen(&about, "go", Timestamp::now()).unwrap();
     assert_eq!(queue.tickets[&1].stages[0].gates[1].seen, Some(now));
+}
+
+/// Where `queue.json` was set back by hand a number is given twice, and epochs begin again.
+#[test]
+fn a_driver_of_an_earlier_run_of_the_same_number_writes_nothing() {
+    let (mut queue, _) = queue(ticket(SYNC));
+    let mine = ticket(SYNC);
+    queue.write_record(&mine, 3).unwrap();
+    assert!(matches!(queue.write_record(&mine, 2), Err(Refusal::TakenOver { epoch: 3, .. })));
+    let before = queue.clone();
+    let earlier = Ticket { run: RunId("R0".to_owned()), ..mine };
+    assert_eq!(queue.write_record(&earlier, 3), Err(Refusal::Gone { number: 1 }));
+    assert_eq!(queue, before);
+}
+
+#[test]
+fn a_driver_that_writes_loses_nothing_of_what_was_reported_meanwhile() {
+    let (mut queue, about) = queue(ticket(SYNC));
+    let mine = queue.tickets[&1].clone();
+    queue.report_service(&about, &service("mds", ServiceState::Deployed)).unwrap();
+    queue.report_service(&about, &service("kv", ServiceState::Failed)).unwrap();
+    queue.write_record(&mine, 3).unwrap();
+    let ticket = &queue.tickets[&1];
+    let states: Vec<_> =
+        ticket.parts().flat_map(|part| &part.services).map(|service| service.state).collect();
+    assert_eq!(states, [ServiceState::Deployed, ServiceState::Failed]);
+    assert_eq!(ticket.fault.as_ref().map(|fault| fault.kind), Some(CauseKind::Deployment));
 }
 
 #[test]
