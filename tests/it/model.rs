@@ -340,7 +340,7 @@ fn full_one_branch() {
 
 #[test]
 fn full_run_spread_over_jobs() {
-    let budget = Budget { crashes: 1, suspicions: 1, failures: 1, ..CALM };
+    let budget = Budget { crashes: 1, suspicions: 1, failures: 1, unknown: 1, ..CALM };
     let bots = [ENTER, DEPLOY, OTHER, GATE, RECORD, ROLLBACK, FINISH, LastReconcile];
     holds_in_full(setup("full steps", &[A], &bots, budget), &["a bad report", "a job is written off"]);
 }
