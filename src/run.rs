@@ -243,6 +243,7 @@ pub async fn carry_out(
             Ok(outcome)
         }
         Turn::Mine(journal) => drive(context, settings, journal).await,
+        Turn::Elsewhere(ticket) => Err(RunError::TakenOver { by: ticket.driver.who.clone(), outcome: None }),
     }
 }
 

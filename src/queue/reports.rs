@@ -1,7 +1,7 @@
 //! Reports: what the jobs of a spread run and people write without an epoch. Pure, like [`super::rules`].
 //!
 //! The ticket has to be started, the attempt the one that was read and, for a result, the stage's commit the one
-//! that was watched. A result is written once per attempt.
+//! that was watched. A result is written once per attempt. A driver that writes its record keeps what was reported.
 
 use jiff::Timestamp;
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::repo::CommitId;
 
 /// Which ticket a report is about, as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct About {
     /// Its number.
     pub number: u64,
@@ -142,6 +142,19 @@ impl Queue {
         Ok(())
     }
 
+    /// Writes a driver's record over the one that is there, and keeps what others reported meanwhile. A decision, so
+    /// it needs the driver's epoch.
+    ///
+    /// A number is given twice where `queue.json` was set back by hand: then the ticket is another run's.
+    pub fn write_record(&mut self, mine: &Ticket, epoch: u64) -> Result<(), Refusal> {
+        let number = mine.number;
+        if self.ticket(number)?.run != mine.run {
+            return Err(Refusal::Gone { number });
+        }
+        let passed = self.passed(number);
+        self.decide(number, epoch, |theirs| theirs.carry(mine, passed))
+    }
+
     fn waiting_gate(&mut self, about: &About, gate: &str) -> Result<&mut GateRecord, Refusal> {
         let ticket = self.reported(about)?;
         let (number, state) = (ticket.number, ticket.state.word());
@@ -221,6 +234,66 @@ impl Ticket {
             Some(known) if known.kind.gravity() >= cause.kind.gravity() => {}
             _ => self.fault = Some(cause.clone()),
         }
+    }
+
+    /// Takes over the driver's record, and keeps what is written by others: reports, the driver's own beat, and
+    /// that the commit point was `passed`, which is never taken back.
+    fn carry(&mut self, mine: &Ticket, passed: Option<Times>) {
+        let (driver, cancel) = (self.driver.clone(), self.cancel.take());
+        let theirs = self.clone();
+        *self = mine.clone();
+        self.keep_reports(&theirs);
+        if let Some(times) = passed {
+            self.state = State::Verified;
+            self.times = times;
+        }
+        self.keep_unknown(theirs);
+        self.driver = driver;
+        self.idle = None;
+        self.cancel = cancel.or_else(|| mine.cancel.clone());
+    }
+
+    /// What others reported since the driver read the record: nothing of it is lost.
+    pub(crate) fn keep_reports(&mut self, theirs: &Ticket) {
+        self.blame(theirs.fault.as_ref());
+        for (stage, other) in self.stages.iter_mut().zip(&theirs.stages) {
+            for gate in &mut stage.gates {
+                let Some(known) = other.gates.iter().find(|known| known.name == gate.name) else { continue };
+                if gate.verdict.is_none() && known.verdict.is_some() {
+                    *gate = known.clone();
+                }
+                gate.approval = gate.approval.take().or_else(|| known.approval.clone());
+                gate.seen = gate.seen.or(known.seen);
+            }
+        }
+        if theirs.lives == Lives::Process {
+            return;
+        }
+        if let (State::Deploying { stage, step }, State::Deploying { stage: at, step: before }) =
+            (&theirs.state, &self.state)
+            && (stage, step) > (at, before)
+        {
+            self.state = theirs.state.clone();
+        }
+        for part in self.parts_mut() {
+            let Some(known) = theirs.part(&part.identity.name) else { continue };
+            for service in &mut part.services {
+                let other = known.services.iter().find(|other| other.name == service.name);
+                if let Some(other) = other.filter(|other| other.state.rank() > service.state.rank()) {
+                    *service = other.clone();
+                }
+            }
+        }
+    }
+
+    /// Fields of a newer build stay as they are on the branch.
+    fn keep_unknown(&mut self, mut theirs: Ticket) {
+        for part in self.parts_mut() {
+            if let Some(same) = theirs.parts_mut().find(|same| same.identity == part.identity) {
+                part.unknown = std::mem::take(&mut same.unknown);
+            }
+        }
+        self.unknown = theirs.unknown;
     }
 }
 

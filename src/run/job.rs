@@ -178,20 +178,20 @@ fn nowhere(context: &Context, task: &Task) -> Exit {
 
 impl Ticket {
     /// The job that acted as the driver has done its part.
-    fn hand_over(&mut self) {
+    pub fn hand_over(&mut self) {
         if let crate::queue::Lives::Pipeline(spread) = &mut self.lives {
             spread.job = None;
         }
     }
 
     /// Whether everything is good, and only the commit point is left.
-    fn is_complete(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         let past = matches!(self.state, State::Deploying { stage, .. } if stage >= self.stages.len());
         past && self.fault.is_none() && self.cancel.is_none()
     }
 
     /// Why the run does not go on, if it does not.
-    fn stands_still(&self) -> Option<String> {
+    pub fn stands_still(&self) -> Option<String> {
         match (&self.state, &self.cancel, &self.fault) {
             (State::RollingBack { cause }, _, _) => Some(format!("the run goes back: {}", cause.text)),
             (_, Some(wish), _) => Some(format!("cancelled by {}: {}", wish.by, wish.reason)),
@@ -217,7 +217,7 @@ impl Ticket {
     }
 
     /// Why the run is taken back, from what was reported; `by` asks for it where nothing was.
-    fn why_back(&self, by: &str) -> Cause {
+    pub fn why_back(&self, by: &str) -> Cause {
         if let Some(wish) = &self.cancel {
             return cancelled_by(wish.clone());
         }

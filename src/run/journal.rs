@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::queue::{
-    Approval, ChangeError, Freeze, Lives, Outcome, Queue, Refusal, RunId, State, Store, StoreError, Ticket,
-    Times, TreeError, VerifiedSet, Wish, tree,
+    Approval, ChangeError, Freeze, Outcome, Queue, Refusal, RunId, State, Store, StoreError, Ticket,
+    TreeError, VerifiedSet, Wish, tree,
 };
 
 /// Why a driver has to stop.
@@ -246,8 +246,7 @@ impl Journal {
             .inner
             .store
             .change(&subject, |queue| {
-                let passed = queue.passed(number);
-                queue.decide(number, epoch, |theirs| theirs.carry(&mine, passed))?;
+                queue.write_record(&mine, epoch)?;
                 and(queue)?;
                 Ok(queue.tickets.get(&number).cloned())
             })
@@ -311,66 +310,6 @@ impl Ticket {
         let State::Deploying { stage, .. } = self.state else { return Vec::new() };
         let gates = self.stages.get(stage).map(|stage| &stage.gates[..]).unwrap_or_default();
         gates.iter().filter_map(|gate| Some((gate.name.clone(), gate.approval.clone()?))).collect()
-    }
-
-    /// Takes over the driver's record, and keeps what is written by others: reports, the driver's own beat, and
-    /// that the commit point was `passed`, which is never taken back.
-    fn carry(&mut self, mine: &Ticket, passed: Option<Times>) {
-        let (driver, cancel) = (self.driver.clone(), self.cancel.take());
-        let theirs = self.clone();
-        *self = mine.clone();
-        self.keep_reports(&theirs);
-        if let Some(times) = passed {
-            self.state = State::Verified;
-            self.times = times;
-        }
-        self.keep_unknown(theirs);
-        self.driver = driver;
-        self.idle = None;
-        self.cancel = cancel.or_else(|| mine.cancel.clone());
-    }
-
-    /// What others reported since the driver read the record: nothing of it is lost.
-    fn keep_reports(&mut self, theirs: &Ticket) {
-        self.blame(theirs.fault.as_ref());
-        for (stage, other) in self.stages.iter_mut().zip(&theirs.stages) {
-            for gate in &mut stage.gates {
-                let Some(known) = other.gates.iter().find(|known| known.name == gate.name) else { continue };
-                if gate.verdict.is_none() && known.verdict.is_some() {
-                    *gate = known.clone();
-                }
-                gate.approval = gate.approval.take().or_else(|| known.approval.clone());
-                gate.seen = gate.seen.or(known.seen);
-            }
-        }
-        if theirs.lives == Lives::Process {
-            return;
-        }
-        if let (State::Deploying { stage, step }, State::Deploying { stage: at, step: before }) =
-            (&theirs.state, &self.state)
-            && (stage, step) > (at, before)
-        {
-            self.state = theirs.state.clone();
-        }
-        for part in self.parts_mut() {
-            let Some(known) = theirs.part(&part.identity.name) else { continue };
-            for service in &mut part.services {
-                let other = known.services.iter().find(|other| other.name == service.name);
-                if let Some(other) = other.filter(|other| other.state.rank() > service.state.rank()) {
-                    *service = other.clone();
-                }
-            }
-        }
-    }
-
-    /// Fields of a newer build stay as they are on the branch.
-    fn keep_unknown(&mut self, mut theirs: Ticket) {
-        for part in self.parts_mut() {
-            if let Some(same) = theirs.parts_mut().find(|same| same.identity == part.identity) {
-                part.unknown = std::mem::take(&mut same.unknown);
-            }
-        }
-        self.unknown = theirs.unknown;
     }
 }
 

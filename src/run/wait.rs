@@ -15,7 +15,7 @@ use super::words::Words;
 use crate::config::Queue as Settings;
 use crate::event::{Ahead, Level, Place, Waiting, What};
 use crate::queue::{
-    Cause, CauseKind, ChangeError, Entry, HistoryLine, Next, Outcome, Patience, Queue, Refusal, RunId,
+    Cause, CauseKind, ChangeError, Entry, HistoryLine, Lives, Next, Outcome, Patience, Queue, Refusal, RunId,
     Silence, State, Store, Ticket, Watch, next,
 };
 
@@ -25,6 +25,8 @@ pub enum Turn {
     Mine(Journal),
     /// The run ended while it waited.
     Over(Box<Ticket>, Outcome),
+    /// Another job of its CI pipeline started it, and it is spread over these jobs.
+    Elsewhere(Box<Ticket>),
 }
 
 /// Waits for the turn of an order.
@@ -72,10 +74,15 @@ impl Line<'_> {
                     let text = format!("cancelled by {}: {}", wish.by, wish.reason);
                     return self.leave(mine, stopped(CauseKind::Cancelled, &text)).await;
                 }
-                Next::Holds => match self.rejoin(&seen, mine.number, &silence).await? {
-                    Some(journal) => return Ok(Turn::Mine(journal)),
-                    None => 1,
-                },
+                Next::Holds => {
+                    if let Some(started) = self.elsewhere(&seen, mine.number) {
+                        return Ok(Turn::Elsewhere(Box::new(started)));
+                    }
+                    match self.rejoin(&seen, mine.number, &silence).await? {
+                        Some(journal) => return Ok(Turn::Mine(journal)),
+                        None => 1,
+                    }
+                }
                 Next::Gone => match self.gone(&mine.run).await? {
                     Some(outcome) => return Ok(Turn::Over(Box::new(mine), outcome)),
                     None => {
@@ -159,6 +166,14 @@ impl Line<'_> {
             )) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Silence says nothing of a spread run, and its pipeline lives for as long as this job does: to wait for that would
+    /// be to wait for itself.
+    fn elsewhere(&self, queue: &Queue, number: u64) -> Option<Ticket> {
+        let spread = |lives: &Lives| matches!(lives, Lives::Pipeline(_));
+        let started = queue.tickets.get(&number).filter(|ticket| spread(&ticket.lives))?;
+        spread(&self.order.lives).then(|| started.clone())
     }
 
     /// The same key holds already: its driver has to be silent for `ttl` before this process takes it.

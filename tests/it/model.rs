@@ -5,10 +5,12 @@
 mod act;
 mod drive;
 mod fence;
+mod gitlab;
 mod graph;
 mod properties;
 mod setup;
 mod sight;
+mod spread;
 mod walk;
 mod world;
 
@@ -20,12 +22,15 @@ use stateright::{Checker, HasDiscoveries, Model};
 use act::{Act, Protocol};
 use graph::print;
 use properties::{CLEAN, DEPLOYED, ONE_DRIVER};
-use setup::{Budget, Job, Kind, Mutation, Role, Setup};
+use setup::{Budget, Job, Kind, Mutation, Role, Setup, Task};
 use world::World;
 
 const A: Job = Job { key: "a", environments: &[0], version: 1, kind: Kind::Deploy };
 const B: Job = Job { key: "b", environments: &[0, 1], version: 2, kind: Kind::Deploy };
 const C: Job = Job { key: "c", environments: &[1], version: 3, kind: Kind::Deploy };
+const D: Job = Job { key: "d", environments: &[0], version: 2, kind: Kind::Deploy };
+/// Pins what is there already.
+const SAME: Job = Job { key: "z", environments: &[0], version: 0, kind: Kind::Deploy };
 const BACK: Job = Job { key: "r", environments: &[0], version: 0, kind: Kind::Rollback };
 
 const CALM: Budget = Budget {
@@ -37,6 +42,8 @@ const CALM: Budget = Budget {
     failures: 0,
     entries: 0,
     strangers: 0,
+    pipelines: 0,
+    resets: 0,
 };
 
 fn setup(name: &'static str, jobs: &[Job], bots: &[Role], budget: Budget) -> Setup {
@@ -109,7 +116,19 @@ fn breaks(setup: Setup, mutation: Mutation, property: &'static str) {
     assert!(acts.len() > 1, "the beginning is sound");
 }
 
-use Role::{LastReconcile, Reconcile, Run, Stranger};
+use Role::{LastReconcile, Reconcile, Run, Step, Stranger};
+
+const fn step(task: Task) -> Role {
+    Step(0, task)
+}
+
+const ENTER: Role = step(Task::Enter);
+const DEPLOY: Role = step(Task::Deploy(0));
+const OTHER: Role = step(Task::Deploy(1));
+const GATE: Role = step(Task::Gate);
+const RECORD: Role = step(Task::Record);
+const ROLLBACK: Role = step(Task::Rollback(0));
+const FINISH: Role = step(Task::Finish);
 
 #[test]
 fn a_job_and_its_retry() {
@@ -181,6 +200,66 @@ fn an_environment_that_a_taker_does_not_know() {
 fn a_rollback_that_fails() {
     let budget = Budget { crashes: 1, failures: 2, ..CALM };
     holds(setup("freeze", &[B, A], &[Run(0), Run(1), Reconcile], budget), &["freeze", "reconcile enters"]);
+}
+
+#[test]
+fn a_run_spread_over_jobs() {
+    let budget = Budget { crashes: 1, failures: 1, unknown: 1, ..CALM };
+    let met = ["a report", "a bad report", "a job drives", "reconcile takes a spread run"];
+    let bots = [ENTER, DEPLOY, OTHER, GATE, RECORD, ROLLBACK, FINISH, LastReconcile];
+    holds(setup("steps", &[A], &bots, budget), &met);
+}
+
+#[test]
+fn jobs_that_are_lost_and_retried() {
+    let budget = Budget { suspicions: 1, unheard: 1, ..CALM };
+    let met = ["a job is written off", "a report is refused", "unheard", "superseded driver stops"];
+    let bots = [ENTER, DEPLOY, DEPLOY, GATE, RECORD, FINISH, LastReconcile];
+    holds(setup("steps retried", &[A], &bots, budget), &met);
+}
+
+#[test]
+fn enter_jobs_that_meet() {
+    let budget = Budget { suspicions: 1, unheard: 1, crashes: 1, ..CALM };
+    let bots = [ENTER, ENTER, DEPLOY, FINISH, LastReconcile];
+    holds(setup("steps enter", &[A], &bots, budget), &["a job waits for a run that another one started"]);
+}
+
+/// The jobs of a pipeline beside a run that waits behind it.
+const BESIDE: [Role; 7] = [ENTER, DEPLOY, GATE, RECORD, FINISH, Run(1), LastReconcile];
+
+#[test]
+fn a_cancelled_pipeline_and_the_next_in_line() {
+    let budget = Budget { crashes: 1, pipelines: 1, ..CALM };
+    let met =
+        ["a pipeline is cancelled", "the next in line takes a spread run", "reconcile takes a spread run"];
+    holds(setup("steps cancelled", &[A, D], &BESIDE, budget), &met);
+}
+
+/// The jobs of a cancelled pipeline, and those of its second attempt, under the same number.
+const TWICE: [Role; 8] = [ENTER, DEPLOY, ENTER, DEPLOY, GATE, RECORD, FINISH, Reconcile];
+const LATE: [&str; 2] = ["a late report is stale", "reconcile takes a spread run"];
+
+#[test]
+fn a_late_report_of_an_earlier_attempt() {
+    let budget = Budget { pipelines: 1, resets: 1, ..CALM };
+    holds(setup("steps late", &[SAME], &TWICE, budget), &LATE);
+}
+
+#[test]
+fn reports_of_another_attempt_or_commit() {
+    let budget = Budget { pipelines: 1, ..CALM };
+    breaks(setup("steps late", &[SAME], &TWICE, budget), Mutation::AnyAttempt, DEPLOYED);
+    breaks(setup("steps late", &[A], &TWICE, budget), Mutation::AnyCommit, DEPLOYED);
+}
+
+#[test]
+fn settling_left_out_of_a_cancelled_pipeline() {
+    let budget = Budget { pipelines: 1, ..CALM };
+    let plain = setup("steps cancelled", &[A, D], &BESIDE, budget);
+    for property in [ONE_DRIVER, DEPLOYED] {
+        breaks(plain.clone(), Mutation::NoSettling, property);
+    }
 }
 
 #[test]
@@ -257,4 +336,31 @@ fn full_one_branch() {
     let bots = [Run(0), Run(1), LastReconcile];
     let shared = Setup { branch: [0, 0], ..setup("full shared", &[B, C], &bots, budget) };
     holds_in_full(shared, &["lost race", "settle"]);
+}
+
+#[test]
+fn full_run_spread_over_jobs() {
+    let budget = Budget { crashes: 1, suspicions: 1, failures: 1, unknown: 1, ..CALM };
+    let bots = [ENTER, DEPLOY, OTHER, GATE, RECORD, ROLLBACK, FINISH, LastReconcile];
+    holds_in_full(setup("full steps", &[A], &bots, budget), &["a bad report", "a job is written off"]);
+}
+
+#[test]
+fn full_jobs_that_are_lost_and_retried() {
+    let budget = Budget { suspicions: 1, unknown: 1, unheard: 1, ..CALM };
+    let bots = [ENTER, DEPLOY, DEPLOY, GATE, RECORD, FINISH, LastReconcile];
+    holds_in_full(setup("full steps retried", &[A], &bots, budget), &["landed late", "unheard"]);
+}
+
+#[test]
+fn full_cancelled_pipeline() {
+    let budget = Budget { crashes: 1, unknown: 1, pipelines: 1, ..CALM };
+    let met = ["the next in line takes a spread run", "reconcile takes a spread run", "settle"];
+    holds_in_full(setup("full steps cancelled", &[A, D], &BESIDE, budget), &met);
+}
+
+#[test]
+fn full_late_report() {
+    let budget = Budget { pipelines: 1, resets: 1, ..CALM };
+    holds_in_full(setup("full steps late", &[A], &TWICE, budget), &LATE);
 }

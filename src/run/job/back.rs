@@ -146,13 +146,13 @@ impl Job<'_> {
 
 impl Ticket {
     /// Whether the reverts of all stages are pushed, by whoever was the driver.
-    fn is_reverted(&self) -> bool {
+    pub fn is_reverted(&self) -> bool {
         let acts = matches!(&self.lives, Lives::Process | Lives::Pipeline(Spread { job: Some(_), .. }));
         matches!(self.state, State::RollingBack { .. }) && !acts
     }
 
     /// Whether a rollback job has something to do with it.
-    fn goes_back(&self) -> bool {
+    pub fn goes_back(&self) -> bool {
         match self.state {
             State::Waiting | State::Verified => false,
             State::Started | State::Deploying { .. } | State::RollingBack { .. } => true,

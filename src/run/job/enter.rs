@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::find::{Found, find};
+use super::find::{Found, Site, find};
 use super::turn::Turn;
 use super::{Job, Task};
 use crate::config::Queue as Settings;
@@ -55,9 +55,18 @@ pub async fn enter(
             tell_end(context, &ticket, &outcome);
             Ok(outcome.exit())
         }
+        Place::Elsewhere(ticket) => {
+            let site = Site { store: store.clone(), settings: settings.clone(), ticket: *ticket };
+            Job { context, site }.go_on(&task).await
+        }
         Place::Mine(journal) => {
             let context = context.for_run(&journal.run());
-            check(Driver { context, journal }, &settings).await
+            match journal.ticket().lives {
+                Lives::Pipeline(_) => check(Driver { context, journal }, &settings).await,
+                // Another enter job had started it, and whoever took it as a whole fell silent: there is nothing
+                // to begin, and no job that goes on.
+                Lives::Process => Ok(drive(&context, &settings, journal).await?.exit()),
+            }
         }
     }
 }

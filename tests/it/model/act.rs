@@ -47,6 +47,12 @@ pub enum Act {
     Land(usize),
     /// Somebody else commits something else to a target branch.
     Stranger(usize),
+    /// Somebody cancels the CI pipeline.
+    CancelPipeline,
+    /// GitLab loses sight of a job, and calls it failed.
+    WriteOff(usize),
+    /// Somebody sets `queue.json` back.
+    Reset,
 }
 
 /// Whether somebody who is taken for dead is.
@@ -85,6 +91,9 @@ impl Protocol {
                 _ => End::Ended,
             };
             world.ends.insert(line.number, end);
+            if self.is_spread(&line.key) {
+                world.tried = line.attempt;
+            }
         }
         world.queue = self.boards.of(queue);
         world.tidy();
@@ -95,10 +104,13 @@ impl Protocol {
         let observer = match &world.bots[bot] {
             Pc::Wait { number } => Some(*number),
             Pc::Idle if self.awake(world, bot) => None,
-            Pc::Idle | Pc::Enter | Pc::Take { .. } | Pc::Drive(_) | Pc::Done | Pc::Dead => return,
+            Pc::Idle | Pc::Enter | Pc::Take { .. } | Pc::Drive(_) => return,
+            Pc::Due | Pc::Turn { .. } | Pc::Watch { .. } | Pc::Done | Pc::Red | Pc::Dead => return,
         };
         let board: &Board = &world.queue;
-        for sighting in board.sightings().iter().filter(|sighting| sighting.observer == observer) {
+        for sighting in
+            board.sightings(&self.word(world)).iter().filter(|sighting| sighting.observer == observer)
+        {
             let wrong = sighting.silent.is_some_and(|number| world.driven(number))
                 || sighting.idle.iter().any(|number| world.attended(*number));
             let belief = if wrong { Belief::Wrong } else { Belief::Right };
@@ -110,15 +122,15 @@ impl Protocol {
 
     /// Whether it is this process' time; see [`Role::LastReconcile`].
     pub fn awake(&self, world: &World, bot: usize) -> bool {
-        let over = |pc: &Pc| matches!(pc, Pc::Done | Pc::Dead);
+        let over = |pc: &Pc| pc.is_over() || (*pc == Pc::Due && self.pipeline_is_over(world));
         self.setup.bots[bot] != Role::LastReconcile
             || world.bots.iter().enumerate().all(|(at, pc)| at == bot || over(pc))
     }
 
     fn mishaps(&self, world: &World, bot: usize, acts: &mut Vec<Act>) {
         let busy = match &world.bots[bot] {
-            Pc::Enter | Pc::Idle | Pc::Done | Pc::Dead => false,
-            Pc::Wait { .. } | Pc::Take { .. } | Pc::Drive(_) => true,
+            Pc::Enter | Pc::Idle | Pc::Due | Pc::Done | Pc::Red | Pc::Dead => false,
+            Pc::Wait { .. } | Pc::Take { .. } | Pc::Drive(_) | Pc::Turn { .. } | Pc::Watch { .. } => true,
         };
         if busy && world.left.crashes > 0 {
             acts.push(Act::Crash(bot));
@@ -130,7 +142,9 @@ impl Protocol {
             Pc::Drive(Drive { step: Step::Push { .. }, .. }) if world.left.unknown > 0 => {
                 acts.push(Act::BreakOff(bot));
             }
-            Pc::Drive(Drive { step: Step::Sync, .. }) if world.left.failures > 0 => acts.push(Act::Fail(bot)),
+            Pc::Drive(Drive { step: Step::Sync, .. }) | Pc::Watch { .. } if world.left.failures > 0 => {
+                acts.push(Act::Fail(bot));
+            }
             _ => {}
         }
     }
@@ -147,7 +161,7 @@ impl Protocol {
     fn crash(&self, world: &mut World, bot: usize) {
         world.left.crashes -= 1;
         world.bots[bot] = match self.setup.bots[bot] {
-            Role::Run(_) | Role::Stranger(_) => Pc::Dead,
+            Role::Run(_) | Role::Stranger(_) | Role::Step(..) => Pc::Dead,
             Role::Reconcile | Role::LastReconcile => Pc::Idle,
         };
         self.meet("crash");
@@ -195,7 +209,11 @@ impl Protocol {
                 world.branches[*branch].height += 1;
                 world.tidy();
             }
+            Act::CancelPipeline => self.cancel_pipeline(&mut world),
+            Act::WriteOff(bot) => self.write_off(&mut world, *bot),
+            Act::Reset => self.reset(&mut world),
         }
+        self.forget_jobs(&mut world);
         Some(world)
     }
 }
@@ -231,6 +249,7 @@ impl Model for Protocol {
         if world.left.strangers > 0 && !world.queue.tickets.is_empty() {
             acts.extend((0..world.branches.len()).map(Act::Stranger));
         }
+        self.pipeline_mishaps(world, acts);
     }
 
     fn next_state(&self, last: &World, act: Act) -> Option<World> {
@@ -240,6 +259,7 @@ impl Model for Protocol {
             Act::Suspect(_, _, Belief::Wrong) => true,
             Act::Crash(_) | Act::BreakOff(_) | Act::Unheard(_) => true,
             Act::Cancel(_) | Act::Fail(_) | Act::Stranger(_) => true,
+            Act::CancelPipeline | Act::WriteOff(_) | Act::Reset => true,
         };
         self.graph.add(last, &world, if misfortune { Edge::Misfortune } else { Edge::Progress });
         Some(world)

@@ -3,7 +3,8 @@
 use datapin::queue::*;
 
 use super::act::Protocol;
-use super::setup::{Kind, NOW, Role, index, number};
+use super::setup::{Kind, NOW, Role, Task, index, number};
+use super::spread::Seen;
 use super::world::{Drive, Ending, Pc, Step, Way, World};
 
 /// The version that a ticket pins.
@@ -25,6 +26,8 @@ impl Protocol {
             Step::Sync => self.synced(world, bot, drive),
             Step::Recheck { branch } => self.recheck(world, bot, drive, branch),
             Step::Verify => self.verify(world, bot, drive),
+            Step::HandOver => self.hand_over(world, bot, drive),
+            Step::GiveUp(kind) => self.give_up(world, bot, drive, kind),
             Step::Finish(ending) => self.finish(world, bot, drive, ending),
         }
     }
@@ -36,7 +39,7 @@ impl Protocol {
     /// Another epoch: this driver stops.
     pub fn stop(&self, world: &mut World, bot: usize, drive: &Drive) {
         self.meet("superseded driver stops");
-        world.bots[bot] = self.rest(bot, drive.number, drive.home);
+        world.bots[bot] = self.superseded(bot, drive);
         world.tidy();
     }
 
@@ -49,8 +52,20 @@ impl Protocol {
         step: Step,
         change: impl FnOnce(&mut Ticket),
     ) {
-        match self.write(world, |queue| queue.decide(drive.number, drive.epoch, change)) {
-            Ok(()) => self.at(world, bot, drive, step),
+        let mut drive = drive;
+        let (number, epoch) = (drive.number, drive.epoch);
+        let written = match &mut drive.mine {
+            None => self.write(world, |queue| queue.decide(number, epoch, change)),
+            Some(mine) => {
+                change(mine);
+                self.write(world, |queue| queue.write_record(mine, epoch))
+            }
+        };
+        match written {
+            Ok(()) => {
+                learn(world, &mut drive);
+                self.at(world, bot, drive, step)
+            }
             Err(_) => self.stop(world, bot, &drive),
         }
     }
@@ -89,6 +104,7 @@ impl Protocol {
             Way::Forward => {
                 Step::Recheck { branch: self.branches(ticket).min().expect("it has an environment") }
             }
+            Way::Back if super::spread::did_not_come_back(ticket) => Step::Finish(Ending::Failed),
             Way::Back => Step::Finish(Ending::Back),
         };
         self.at(world, bot, drive, step);
@@ -96,6 +112,11 @@ impl Protocol {
 
     /// The services do not come up.
     pub fn fail(&self, world: &mut World, bot: usize) -> Option<()> {
+        if let Pc::Watch { about, commit, at } = world.bots[bot].clone() {
+            world.left.failures -= 1;
+            self.report(world, bot, &about, &commit, at, Seen::Bad);
+            return Some(());
+        }
         let Pc::Drive(drive) = world.bots[bot].clone() else { return None };
         world.left.failures -= 1;
         // A rollback that does not reach its goal has nothing else to go back to.
@@ -111,6 +132,7 @@ impl Protocol {
         let Some(ticket) = record(&world.queue, &drive) else { return self.stop(world, bot, &drive) };
         let seen = &world.branches[branch];
         let step = match self.wanted(ticket, &drive, bot, branch, seen) == seen.values {
+            false if self.is_own_part(bot, &drive) => Step::GiveUp(CauseKind::Superseded),
             false => Step::Look { branch },
             true => match self.branch_after(world, &drive, Some(branch)) {
                 Some(branch) => Step::Recheck { branch },
@@ -125,18 +147,31 @@ impl Protocol {
             return self.stop(world, bot, &drive);
         };
         let names: Vec<String> = ticket.parts().map(|part| part.identity.name.clone()).collect();
-        let done = self.write(world, |queue| match kind(&ticket) {
-            Kind::Deploy => {
-                let sets: Vec<_> = names.iter().map(|name| (name.clone(), self.set_of(&ticket))).collect();
-                queue.verify(drive.number, drive.epoch, &sets, NOW)
-            }
-            Kind::Rollback => {
-                let goal = ticket.parts().find_map(|part| part.goal.clone()).expect("written at the start");
-                queue.restore(drive.number, drive.epoch, &names[0], &goal, NOW)
+        let (number, epoch) = (drive.number, drive.epoch);
+        let done = self.write(world, |queue| {
+            drive.mine.as_ref().map_or(Ok(()), |mine| queue.write_record(mine, epoch))?;
+            match kind(&ticket) {
+                Kind::Deploy => {
+                    let sets: Vec<_> =
+                        names.iter().map(|name| (name.clone(), self.set_of(&ticket))).collect();
+                    queue.verify(number, epoch, &sets, NOW)
+                }
+                Kind::Rollback => {
+                    let goal = ticket.parts().find_map(|part| part.goal.clone());
+                    queue.restore(number, epoch, &names[0], &goal.expect("written at the start"), NOW)
+                }
             }
         });
+        let mut drive = drive;
+        let step = match self.task(bot) {
+            Some(Task::Record) => Step::HandOver,
+            _ => Step::Finish(Ending::Good),
+        };
         match done {
-            Ok(()) => self.at(world, bot, drive, Step::Finish(Ending::Good)),
+            Ok(()) => {
+                learn(world, &mut drive);
+                self.at(world, bot, drive, step)
+            }
             Err(_) => self.stop(world, bot, &drive),
         }
     }
@@ -156,7 +191,11 @@ impl Protocol {
                 Outcome::RollbackFailed { cause: cause(CauseKind::Abandoned), failures: Vec::new() }
             }
         };
-        let finished = |queue: &mut Queue| queue.finish(drive.number, drive.epoch, outcome, freezes, NOW);
+        let (number, epoch) = (drive.number, drive.epoch);
+        let finished = |queue: &mut Queue| {
+            drive.mine.as_ref().map_or(Ok(()), |mine| queue.write_record(mine, epoch))?;
+            queue.finish(number, epoch, outcome, freezes, NOW)
+        };
         if self.write(world, finished).is_err() {
             return self.stop(world, bot, &drive);
         }
@@ -199,6 +238,13 @@ pub fn kind(ticket: &Ticket) -> Kind {
     match ticket.kind {
         RunKind::Deploy => Kind::Deploy,
         RunKind::Rollback { .. } => Kind::Rollback,
+    }
+}
+
+/// What was written is what this driver knows from now on.
+fn learn(world: &World, drive: &mut Drive) {
+    if let (Some(mine), Ok(ticket)) = (&mut drive.mine, world.queue.ticket(drive.number)) {
+        **mine = ticket.clone();
     }
 }
 

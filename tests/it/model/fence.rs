@@ -18,6 +18,9 @@ impl Protocol {
         let is_cancelled = ticket.cancel.is_some() && kind(ticket) == Kind::Deploy;
         if is_cancelled && drive.way == Way::Forward && ticket.state != State::Verified {
             self.meet("cancelled at work");
+            if self.is_own_part(bot, &drive) {
+                return self.at(world, bot, drive, Step::GiveUp(CauseKind::Cancelled));
+            }
             return self.turn(world, bot, drive, CauseKind::Cancelled);
         }
         let seen = &world.branches[branch];
@@ -41,7 +44,7 @@ impl Protocol {
         self.at(world, bot, drive, Step::Intend { push, judged });
     }
 
-    fn judged(&self, intent: &Intent, at: usize, seen: &Branch) -> Fate {
+    pub fn judged(&self, intent: &Intent, at: usize, seen: &Branch) -> Fate {
         let tip = seen.tip(at);
         match (judge(intent, &tip, seen.landed.contains(&intent.commit)), self.setup.mutation) {
             (Fate::Open, Some(Mutation::NoSettling)) => Fate::Dead,
@@ -86,8 +89,10 @@ impl Protocol {
         let step = match self.branch_after(world, &drive, Some(branch)) {
             Some(branch) => Step::Look { branch },
             None if verified => Step::Finish(Ending::Good),
+            None if self.is_own_part(bot, &drive) => Step::HandOver,
             None => Step::Sync,
         };
+        let drive = self.noted(world, drive, branch);
         self.at(world, bot, drive, step);
     }
 

@@ -5,6 +5,7 @@ use stateright::Property;
 
 use super::act::Protocol;
 use super::setup::NAMES;
+use super::spread::said;
 use super::world::{Drive, Fault, Pc, Push, Step, World};
 
 pub const ONE_DRIVER: &str = "1 one valid driver changes an environment";
@@ -15,7 +16,7 @@ pub const CLEAN: &str = "4 an empty queue leaves nothing unverified";
 pub fn all() -> Vec<Property<Protocol>> {
     vec![
         Property::always(ONE_DRIVER, |_, world| one_driver(world)),
-        Property::always(DEPLOYED, deployed),
+        Property::always(DEPLOYED, |protocol, world| deployed(protocol, world) && vouched(world)),
         Property::always(FIRST_COME, |_, world: &World| !world.faults.contains(&Fault::Overtook)),
         Property::always(CLEAN, clean),
     ]
@@ -39,6 +40,21 @@ fn deployed(protocol: &Protocol, world: &World) -> bool {
     };
     let same = |at: usize| world.branches[protocol.setup.branch[at]].values[at] == world.recorded(at);
     (0..NAMES.len()).all(|at| working(at) || world.frozen(at).is_some() || same(at))
+}
+
+/// What a spread run verifies was seen by jobs that watched this very commit, in this very attempt.
+fn vouched(world: &World) -> bool {
+    let spread = |ticket: &&Ticket| ticket.lives != Lives::Process && ticket.state == State::Verified;
+    let verified = world.queue.tickets.values().filter(spread);
+    verified.into_iter().all(|ticket| {
+        let by_eyes = |part: &EnvironmentPart| {
+            let Some(commit) = &part.commit else { return part.services.is_empty() };
+            let seen = said(ticket.attempt, commit);
+            part.services.iter().all(|service| service.reason == seen)
+                && ticket.stages[0].gates.iter().all(|gate| gate.summary == seen)
+        };
+        ticket.parts().all(by_eyes)
+    })
 }
 
 /// Nothing unverified is there, and nothing can land any more.

@@ -9,6 +9,10 @@ use jiff::Timestamp;
 pub const NAMES: [&str; 2] = ["x", "y"];
 /// The version that both are verified with at the beginning.
 pub const FIRST: u8 = 0;
+/// The services of an environment of a run that is spread over jobs; as many as there are jobs that deploy one.
+pub const SERVICES: [&str; 2] = ["s", "t"];
+/// The gate of such a run.
+pub const GATE: &str = "g";
 /// The one dataset.
 pub const DATASET: &str = "d";
 /// Clocks play no part in the rules.
@@ -56,6 +60,25 @@ pub enum Role {
     Reconcile,
     /// The same, but only after everybody else has ended.
     LastReconcile,
+    /// A job of the CI pipeline that a run is spread over; two of one task are a job and its retry.
+    Step(usize, Task),
+}
+
+/// What a job of a spread run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// Enters, waits, checks.
+    Enter,
+    /// Deploys this service.
+    Deploy(usize),
+    /// Runs the gate.
+    Gate,
+    /// Writes the commit point.
+    Record,
+    /// Takes this service back.
+    Rollback(usize),
+    /// Does whatever is left.
+    Finish,
 }
 
 /// How often what may go wrong.
@@ -76,6 +99,10 @@ pub struct Budget {
     pub entries: u8,
     /// Somebody else commits something else to a target branch.
     pub strangers: u8,
+    /// Somebody cancels the CI pipeline: none of its later jobs runs, and those that run may go on unseen.
+    pub pipelines: u8,
+    /// Somebody sets `queue.json` back by hand: numbers are given twice.
+    pub resets: u8,
 }
 
 /// A rule left out on purpose: the model has to find what breaks.
@@ -87,6 +114,10 @@ pub enum Mutation {
     QueueBeforeBranch,
     /// Who is first in the order counts as holder.
     DerivedHolding,
+    /// A report goes to whichever attempt of its run is there.
+    AnyAttempt,
+    /// A report goes to whichever attempt is there, and counts for the commit that this one watches.
+    AnyCommit,
 }
 
 impl Setup {
@@ -119,6 +150,32 @@ impl Setup {
         ticket(job.key, kind, priority, job.version.to_string(), environments)
     }
 
+    /// The ticket that a job of a CI pipeline enters with.
+    pub fn spread_ticket(&self, job: usize, bot: usize, attempt: u32) -> Ticket {
+        let job_ticket = self.ticket(&self.jobs[job]);
+        // Each entry is a run with an id of its own.
+        let run = RunId(format!("{}{attempt}", job_ticket.key));
+        let mut ticket = Ticket { run, attempt, lives: Lives::Pipeline(spread(bot)), ..job_ticket };
+        let deployed = |at: &usize| self.bots.contains(&Role::Step(job, Task::Deploy(*at)));
+        let pending = |at: usize| ServiceRecord {
+            name: SERVICES[at].to_owned(),
+            state: ServiceState::Pending,
+            reason: String::new(),
+        };
+        for part in ticket.parts_mut() {
+            part.services = (0..SERVICES.len()).filter(deployed).map(pending).collect();
+        }
+        ticket.stages[0].gates = vec![GateRecord {
+            name: GATE.to_owned(),
+            verdict: None,
+            summary: String::new(),
+            url: String::new(),
+            approval: None,
+            seen: None,
+        }];
+        ticket
+    }
+
     /// The ticket that `reconcile` enters with to thaw an environment.
     pub fn mending(&self, at: usize) -> Ticket {
         ticket(NAMES[at], rollback(None), Priority::Rollback, String::new(), vec![self.part(at)])
@@ -137,6 +194,12 @@ impl Setup {
             unknown: Unknown::new(),
         }
     }
+}
+
+/// The one pipeline, where this job acts.
+pub fn spread(bot: usize) -> Spread {
+    let text = String::new;
+    Spread { host: text(), project: text(), pipeline: text(), job: Some(bot.to_string()) }
 }
 
 /// Index of an environment.

@@ -19,12 +19,14 @@ pub struct Sighting {
 }
 
 /// All that can be seen in a queue; of what leads to the same act, what takes the fewest for dead.
-pub fn sightings(queue: &Queue) -> Vec<Sighting> {
+///
+/// `pipeline`: GitLab's word on the one pipeline that a run is spread over.
+pub fn sightings(queue: &Queue, pipeline: &Word) -> Vec<Sighting> {
     let holders =
         queue.tickets.values().filter(|ticket| ticket.state.holds()).map(|ticket| Some(ticket.number));
     let mut all: Vec<Sighting> = Vec::new();
     for silent in std::iter::once(None).chain(holders) {
-        let silence = watch(queue, silent);
+        let silence = watch(queue, silent, pipeline);
         for idle in subsets(silence.entitled.keys().copied().collect()) {
             let mut silence = silence.clone();
             silence.entitled.retain(|number, _| idle.contains(number));
@@ -52,8 +54,12 @@ fn subsets(of: Vec<u64>) -> Vec<Vec<u64>> {
 }
 
 /// Lets the product's own watch see that this driver is silent and the others are not.
-fn watch(queue: &Queue, silent: Option<u64>) -> Silence {
+fn watch(queue: &Queue, silent: Option<u64>, pipeline: &Word) -> Silence {
     let mut watch = Watch::default();
+    let is_spread = |ticket: &Ticket| ticket.state.holds() && ticket.lives != Lives::Process;
+    for ticket in queue.tickets.values().filter(|ticket| is_spread(ticket)) {
+        watch.hear(ticket.number, ticket.asked().expect("a pipeline is asked about"), pipeline.clone());
+    }
     let mut queue = queue.clone();
     let mut silence = Silence::default();
     // More seldom than that, and the watch takes it for an outage of its own.
@@ -64,7 +70,12 @@ fn watch(queue: &Queue, silent: Option<u64>) -> Silence {
         alive.for_each(|ticket| ticket.driver.beat += 1);
     }
     let long = |number: &u64| silence.of[number] >= PATIENCE.ttl;
-    assert!(silence.of.keys().all(|number| long(number) == (Some(*number) == silent)));
+    let over = matches!(pipeline, Word::Finished(_));
+    let gone = |number: &u64| match is_spread(&queue.tickets[number]) {
+        true => over,
+        false => Some(*number) == silent,
+    };
+    assert!(silence.of.keys().all(|number| long(number) == gone(number)));
     silence
 }
 

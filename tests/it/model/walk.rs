@@ -7,6 +7,7 @@ use datapin::run::step;
 use super::act::Protocol;
 use super::drive::current;
 use super::setup::{DATASET, Job, Mutation, NAMES, NOW, Role, index, verified};
+use super::spread::{Seen, remembered};
 use super::world::{Drive, End, Fault, Pc, Step, Way, World};
 
 /// Where a process begins.
@@ -14,6 +15,7 @@ pub fn begin(role: &Role) -> Pc {
     match role {
         Role::Run(_) | Role::Stranger(_) => Pc::Enter,
         Role::Reconcile | Role::LastReconcile => Pc::Idle,
+        Role::Step(..) => Pc::Due,
     }
 }
 
@@ -26,7 +28,10 @@ impl Protocol {
             Pc::Take { number, seen, home } => self.take(world, bot, number, &seen, home),
             Pc::Drive(drive) => self.drive(world, bot, drive),
             Pc::Idle => return self.look_for_work(world, bot),
-            Pc::Done | Pc::Dead => return None,
+            Pc::Due => return self.begin_job(world, bot),
+            Pc::Turn { about } => return self.turn_of(world, bot, &about),
+            Pc::Watch { about, commit, at } => self.report(world, bot, &about, &commit, at, Seen::Good),
+            Pc::Done | Pc::Red | Pc::Dead => return None,
         }
         Some(())
     }
@@ -35,21 +40,23 @@ impl Protocol {
     pub fn rest(&self, bot: usize, number: u64, home: Option<u64>) -> Pc {
         match (home, self.setup.bots[bot]) {
             (Some(home), _) if home != number => Pc::Wait { number: home },
-            (_, Role::Run(_) | Role::Stranger(_)) => Pc::Done,
+            (_, Role::Run(_) | Role::Stranger(_) | Role::Step(..)) => Pc::Done,
             (_, Role::Reconcile | Role::LastReconcile) => Pc::Idle,
         }
     }
 
     fn job(&self, bot: usize) -> Option<&Job> {
         match self.setup.bots[bot] {
-            Role::Run(job) | Role::Stranger(job) => Some(&self.setup.jobs[job]),
+            Role::Run(job) | Role::Stranger(job) | Role::Step(job, _) => Some(&self.setup.jobs[job]),
             Role::Reconcile | Role::LastReconcile => None,
         }
     }
 
     fn enter(&self, world: &mut World, bot: usize) {
-        let job = self.job(bot).expect("only runs enter");
-        let ticket = self.setup.ticket(job);
+        let ticket = match self.setup.bots[bot] {
+            Role::Step(job, _) => self.setup.spread_ticket(job, bot, world.tried + 1),
+            _ => self.setup.ticket(self.job(bot).expect("only runs enter")),
+        };
         let entry = self.write(world, |queue| queue.enter(&ticket, OnNewer::Queue, NOW));
         world.bots[bot] = Pc::Wait { number: entry.expect("identities are the same").number() };
     }
@@ -59,7 +66,8 @@ impl Protocol {
             Next::Start => self.start(world, bot, number),
             Next::Gone => self.gone(world, bot, number),
             Next::Wait { .. } if self.derived_turn(world, number) => self.start(world, bot, number),
-            Next::Wait { .. } | Next::Holds => return None,
+            Next::Holds => return self.elsewhere(world, bot, number),
+            Next::Wait { .. } => return None,
             Next::Cancelled(_) => self.withdraw(world, number),
             Next::TakeOver { .. } | Next::Drop { .. } => unreachable!("nobody is silent here"),
         }
@@ -102,12 +110,15 @@ impl Protocol {
         let epoch = epoch.expect("`next` said that it may start");
         let ticket = world.queue.ticket(number).expect("it was just written");
         let frozen = ticket.parts().any(|part| world.frozen(index(&part.identity.name)).is_some());
+        let (mine, is_job) = (remembered(ticket), self.task(bot).is_some());
         let step = match (&ticket.kind, frozen) {
             (RunKind::Deploy, true) => Step::Finish(super::world::Ending::Back),
+            (RunKind::Deploy, false) if is_job => Step::HandOver,
             (RunKind::Deploy, false) | (RunKind::Rollback { .. }, _) => self.first_look(ticket),
         };
         self.meet("start");
-        world.bots[bot] = Pc::Drive(Drive { number, epoch, home: Some(number), way: Way::Forward, step });
+        let (home, way) = (Some(number), Way::Forward);
+        world.bots[bot] = Pc::Drive(Drive { number, epoch, home, way, step, mine });
     }
 
     fn gone(&self, world: &mut World, bot: usize, number: u64) {
@@ -119,12 +130,14 @@ impl Protocol {
                 self.meet("enters again");
                 Pc::Enter
             }
+            (End::Dropped | End::Ended, Some(_)) if self.task(bot).is_some() => Pc::Red,
             (End::Dropped | End::Ended, Some(_)) => Pc::Done,
         };
         world.tidy();
     }
 
     fn take(&self, world: &mut World, bot: usize, number: u64, seen: &Driver, home: Option<u64>) {
+        let was_spread = world.queue.ticket(number).is_ok_and(|ticket| ticket.lives != Lives::Process);
         let taken = self.write(world, |queue| queue.take(number, seen, &bot.to_string()));
         world.bots[bot] = match taken {
             Err(_) if home == Some(number) => Pc::Wait { number },
@@ -142,7 +155,14 @@ impl Protocol {
                     (RunKind::Deploy, Way::Back) if !turned => Step::Turn,
                     _ => self.first_look(ticket),
                 };
-                Pc::Drive(Drive { number, epoch, home, way, step })
+                let mine = was_spread.then(|| Box::new(ticket.clone()));
+                if was_spread {
+                    self.meet(match home {
+                        Some(_) => "the next in line takes a spread run",
+                        None => "reconcile takes a spread run",
+                    });
+                }
+                Pc::Drive(Drive { number, epoch, home, way, step, mine })
             }
         };
         world.tidy();

@@ -9,6 +9,7 @@ use datapin::repo::CommitId;
 
 use super::setup::{Budget, DATASET, NAMES, Setup, index, number};
 use super::sight::Sighting;
+use super::spread::Watched;
 
 /// Everything that there is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,6 +20,12 @@ pub struct World {
     /// Pushes whose drivers don't know what became of them: each may still land.
     pub flying: Vec<Push>,
     pub left: Budget,
+    /// Somebody has cancelled the CI pipeline.
+    pub cancelled: bool,
+    /// Jobs that GitLab calls finished although they still run.
+    pub written_off: BTreeSet<usize>,
+    /// The last attempt of the spread run that ended.
+    pub tried: u32,
     /// The history's word on tickets that somebody still asks for.
     pub ends: BTreeMap<u64, End>,
     /// By branch and ticket: the epoch that closed what was open, or whose commit landed last.
@@ -34,12 +41,15 @@ pub struct Board(Arc<Sheet>);
 struct Sheet {
     queue: Queue,
     print: u64,
-    sightings: OnceLock<Vec<Sighting>>,
+    /// While the CI pipeline goes on, and when it is over.
+    sightings: [OnceLock<Vec<Sighting>>; 2],
 }
 
 impl Board {
-    pub fn sightings(&self) -> &[Sighting] {
-        self.0.sightings.get_or_init(|| super::sight::sightings(&self.0.queue))
+    pub fn sightings(&self, pipeline: &Word) -> &[Sighting] {
+        let over = matches!(pipeline, Word::Finished(_));
+        let known = &self.0.sightings[usize::from(over)];
+        known.get_or_init(|| super::sight::sightings(&self.0.queue, pipeline))
     }
 }
 
@@ -88,7 +98,7 @@ impl Boards {
         queue.hash(&mut hasher);
         let print = hasher.finish();
         let mut all = self.0.lock().expect("no panic while held");
-        let sheet = || Board(Arc::new(Sheet { queue, print, sightings: OnceLock::new() }));
+        let sheet = || Board(Arc::new(Sheet { queue, print, sightings: Default::default() }));
         all.entry(print).or_insert_with(sheet).clone()
     }
 }
@@ -163,9 +173,23 @@ pub enum Pc {
         home: Option<u64>,
     },
     Drive(Drive),
+    /// A job that GitLab has not started yet.
+    Due,
+    /// A job that found its run, and waits for its turn.
+    Turn {
+        about: About,
+    },
+    /// A job that only watches, on a machine of its own, and reports what it saw.
+    Watch {
+        about: About,
+        commit: CommitId,
+        at: Watched,
+    },
     /// Of `reconcile`: has nothing to do.
     Idle,
     Done,
+    /// A job that failed.
+    Red,
     Dead,
 }
 
@@ -178,6 +202,8 @@ pub struct Drive {
     pub home: Option<u64>,
     pub way: Way,
     pub step: Step,
+    /// The record as this driver knows it, where others report beside it.
+    pub mine: Option<Box<Ticket>>,
 }
 
 /// Where a driver is going.
@@ -205,6 +231,10 @@ pub enum Step {
     Recheck { branch: usize },
     /// Write the commit point.
     Verify,
+    /// Of a job: let the next one act.
+    HandOver,
+    /// Of a job: write why the run goes back, and let the next one act.
+    GiveUp(CauseKind),
     /// Remove the ticket.
     Finish(Ending),
 }
@@ -245,6 +275,9 @@ impl World {
             bots: setup.bots.iter().map(super::walk::begin).collect(),
             flying: Vec::new(),
             left: setup.budget,
+            cancelled: false,
+            written_off: BTreeSet::new(),
+            tried: 0,
             ends: BTreeMap::new(),
             closed: BTreeMap::new(),
             faults: BTreeSet::new(),
@@ -330,7 +363,8 @@ impl World {
         let Ok(ticket) = self.queue.ticket(number) else { return false };
         self.bots.iter().any(|pc| match pc {
             Pc::Drive(drive) => drive.number == number && drive.epoch == ticket.driver.epoch,
-            Pc::Enter | Pc::Wait { .. } | Pc::Take { .. } | Pc::Idle | Pc::Done | Pc::Dead => false,
+            Pc::Enter | Pc::Wait { .. } | Pc::Take { .. } | Pc::Idle => false,
+            Pc::Due | Pc::Turn { .. } | Pc::Watch { .. } | Pc::Done | Pc::Red | Pc::Dead => false,
         })
     }
 
@@ -346,7 +380,8 @@ impl Pc {
         match self {
             Pc::Wait { number } => Some(*number),
             Pc::Take { home, .. } | Pc::Drive(Drive { home, .. }) => *home,
-            Pc::Enter | Pc::Idle | Pc::Done | Pc::Dead => None,
+            Pc::Enter | Pc::Idle | Pc::Done | Pc::Red | Pc::Dead => None,
+            Pc::Due | Pc::Turn { .. } | Pc::Watch { .. } => None,
         }
     }
 }

@@ -192,6 +192,29 @@ fn the_push_of_a_job_that_stalls_is_taken_over_and_never_done_twice() {
     assert_eq!(world.last()["outcome"], "verified");
 }
 
+/// Whoever drives and lives is not taken over, however long it takes.
+#[test]
+fn a_job_waits_for_one_that_drives() {
+    let world = world();
+    world.verified("int", OLD);
+    let runner = entered(&world, "64");
+    runner.step(&["deploy", "int", "mds"]).code(0);
+    let drives = |world: &World| world.queue().tickets[0]["driver"].clone();
+    world.service("int", "mds").stalls_on(OLD);
+    let (bot, id) = runner.job(&["finish"]);
+    let first = bot.spawn();
+    world.until("it drives, and took the pins back", SOON, || world.versions("int") == [OLD]);
+    let driver = drives(&world);
+    let mut second = runner.start(&["finish"]);
+    world.until("the other one waits", SOON, || second.stdout().contains("waits for"));
+    assert!(second.runs());
+    assert_eq!(drives(&world)["epoch"], driver["epoch"], "job {id} is not taken over");
+    world.service("int", "mds").heals();
+    first.wait(SOON).code(0).says("the run ended");
+    second.wait(SOON).code(0).says("over already");
+    assert_eq!(world.last()["outcome"], "rolled-back");
+}
+
 #[test]
 fn with_another_configuration_nothing_goes_forward_and_everything_goes_back() {
     let world = world();
@@ -222,6 +245,23 @@ fn who_is_not_the_first_waits_or_gives_up_at_once() {
     assert!(waiting.runs());
     first.step(&["finish"]).code(0);
     waiting.wait(SOON).code(0);
+    second.step(&["finish"]).code(0);
+    assert!(world.queue().tickets.is_empty());
+}
+
+/// One that GitLab lost sight of, and its retry: the slower one finds that the run has started.
+#[test]
+fn two_enter_jobs_of_one_pipeline_start_its_run_once_and_both_end() {
+    let world = world();
+    world.verified("int", OLD);
+    let first = entered(&world, "65");
+    let second = Runner::new(&world, "66");
+    let jobs = [1, 2].map(|_| second.start(&["enter", "int", "2026.11.24-1"]));
+    world.until("both wait", SOON, || jobs.iter().all(|job| job.stdout().contains("waiting, ")));
+    first.step(&["finish"]).code(0);
+    for job in jobs {
+        job.wait(SOON).code(0);
+    }
     second.step(&["finish"]).code(0);
     assert!(world.queue().tickets.is_empty());
 }

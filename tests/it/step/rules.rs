@@ -187,6 +187,33 @@ fn an_approval_is_for_a_gate_that_waits() {
     assert_eq!(queue.tickets[&1].stages[0].gates[1].seen, Some(now));
 }
 
+/// Where `queue.json` was set back by hand a number is given twice, and epochs begin again.
+#[test]
+fn a_driver_of_an_earlier_run_of_the_same_number_writes_nothing() {
+    let (mut queue, _) = queue(ticket(SYNC));
+    let mine = ticket(SYNC);
+    queue.write_record(&mine, 3).unwrap();
+    assert!(matches!(queue.write_record(&mine, 2), Err(Refusal::TakenOver { epoch: 3, .. })));
+    let before = queue.clone();
+    let earlier = Ticket { run: RunId("R0".to_owned()), ..mine };
+    assert_eq!(queue.write_record(&earlier, 3), Err(Refusal::Gone { number: 1 }));
+    assert_eq!(queue, before);
+}
+
+#[test]
+fn a_driver_that_writes_loses_nothing_of_what_was_reported_meanwhile() {
+    let (mut queue, about) = queue(ticket(SYNC));
+    let mine = queue.tickets[&1].clone();
+    queue.report_service(&about, &service("mds", ServiceState::Deployed)).unwrap();
+    queue.report_service(&about, &service("kv", ServiceState::Failed)).unwrap();
+    queue.write_record(&mine, 3).unwrap();
+    let ticket = &queue.tickets[&1];
+    let states: Vec<_> =
+        ticket.parts().flat_map(|part| &part.services).map(|service| service.state).collect();
+    assert_eq!(states, [ServiceState::Deployed, ServiceState::Failed]);
+    assert_eq!(ticket.fault.as_ref().map(|fault| fault.kind), Some(CauseKind::Deployment));
+}
+
 #[test]
 fn whoever_takes_the_run_as_a_whole_beats_for_it() {
     let (mut queue, _) = queue(ticket(SYNC));

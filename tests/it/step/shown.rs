@@ -56,6 +56,27 @@ fn every_job_shows_what_it_moved_and_a_retried_one_nothing_twice() {
     assert_eq!(gitlab.deployed(), ["int: running success"]);
 }
 
+/// Said by another job it could come after the end that was shown, and would stay.
+#[test]
+fn no_job_says_of_another_ones_service_that_it_is_at_work() {
+    let (world, gitlab) = world();
+    let runner = gitlab.showing(&world);
+    runner.step(&["enter", "int", NEW]).code(0);
+    world.service("int", "mds").stalls_on(NEW);
+    let carrying = world.datapin(&["resume", "--force"]).by("carla").spawn();
+    let syncs = |world: &World| {
+        let part = &world.queue().tickets[0]["stages"][0]["environments"][0];
+        let services = part["services"].as_array().cloned().unwrap_or_default();
+        services.iter().any(|one| one["name"] == "mds" && one["state"] == "syncing")
+    };
+    world.until("the record says that mds is waited for", SOON, || syncs(&world));
+    runner.step(&["deploy", "int", "kv"]);
+    let shown = gitlab.shown();
+    assert!(!shown.iter().any(|line| line.starts_with("int/mds")), "{shown:#?}");
+    world.service("int", "mds").heals();
+    carrying.wait(SOON).code(0);
+}
+
 #[test]
 fn a_rollback_in_jobs_is_a_deployment_of_its_own() {
     let (world, gitlab) = world();
