@@ -58,6 +58,23 @@ impl EnvironmentPart {
             .map(|intent| &intent.commit)
     }
 
+    /// Notes the commit that took it back. What was reported of an earlier one, which somebody undid, says nothing of this.
+    pub fn reverted_by(&mut self, commit: &CommitId) {
+        if self.revert.as_ref().is_some_and(|before| before != commit) {
+            for service in &mut self.services {
+                service.state = match service.state {
+                    ServiceState::RolledBack | ServiceState::RollbackFailed => ServiceState::RollingBack,
+                    ServiceState::Pending
+                    | ServiceState::Syncing
+                    | ServiceState::Deployed
+                    | ServiceState::Failed
+                    | ServiceState::RollingBack => service.state,
+                };
+            }
+        }
+        self.revert = Some(commit.clone());
+    }
+
     /// Intents that are not known to be done or dead.
     pub fn open(&self) -> impl Iterator<Item = &Intent> {
         self.intents.iter().filter(|intent| intent.fate == Fate::Open)

@@ -276,7 +276,9 @@ impl Ticket {
             self.state = theirs.state.clone();
         }
         for part in self.parts_mut() {
-            let Some(known) = theirs.part(&part.identity.name) else { continue };
+            // a report speaks of the commits that its writer watched
+            let watched = |known: &&EnvironmentPart| known.revert == part.revert || part.revert.is_none();
+            let Some(known) = theirs.part(&part.identity.name).filter(watched) else { continue };
             for service in &mut part.services {
                 let other = known.services.iter().find(|other| other.name == service.name);
                 if let Some(other) = other.filter(|other| other.state.rank() > service.state.rank()) {

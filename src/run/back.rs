@@ -186,7 +186,7 @@ impl Driver {
     fn reverted(&self, group: &Group, commit: &CommitId, subject: String) {
         self.journal.note(|ticket| {
             for part in ticket.parts_mut().filter(|part| group.has(part)) {
-                part.revert = Some(commit.clone());
+                part.reverted_by(commit);
             }
         });
         self.context.events.tell(

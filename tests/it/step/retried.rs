@@ -166,6 +166,31 @@ fn later_jobs_of_a_stage_and_of_the_way_back_write_no_commit_and_raise_no_epoch(
     assert_eq!(world.last()["outcome"], "rolled-back");
 }
 
+/// What rollback jobs reported of a revert says nothing of the next one.
+#[test]
+fn a_revert_that_a_person_undoes_is_made_again_and_waited_for() {
+    let world = world();
+    world.verified("int", OLD);
+    world.gate("int-test").fails();
+    let runner = entered(&world, "65");
+    for name in ["mds", "fbv", "kv", "remo"] {
+        runner.step(&["deploy", "int", name]).code(0);
+    }
+    runner.step(&["gate", "int", "int-test"]).code(20);
+    for name in ["mds", "fbv", "kv", "remo"] {
+        runner.step(&["rollback", "int", name]).code(0);
+    }
+    let commits = world.log("main").len();
+    let files = ["mds", "fbv", "kv", "remo"].map(|name| format!("values/int/{name}.yaml"));
+    let edits: Vec<_> = files.iter().map(|file| (file.as_str(), OLD, NEW)).collect();
+    world.push_as_person(&edits, "It was good after all");
+    world.service("int", "kv").breaks_on(OLD);
+    runner.step(&["finish"]).code(0);
+    assert_eq!(world.log("main").len(), commits + 2, "{:#?}", world.subjects());
+    assert_eq!(world.last()["outcome"], "rollback-failed");
+    assert!(world.freeze("int").is_some(), "kv is not back");
+}
+
 #[test]
 fn the_push_of_a_job_that_stalls_is_taken_over_and_never_done_twice() {
     let world = world();

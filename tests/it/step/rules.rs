@@ -214,6 +214,29 @@ fn a_driver_that_writes_loses_nothing_of_what_was_reported_meanwhile() {
     assert_eq!(ticket.fault.as_ref().map(|fault| fault.kind), Some(CauseKind::Deployment));
 }
 
+/// A person may undo a revert: what was reported of it says nothing of the one that follows.
+#[test]
+fn reports_of_a_revert_that_was_undone_do_not_come_back() {
+    let [first, second] = ["c", "d"].map(|id| -> datapin::repo::CommitId { id.repeat(40).parse().unwrap() });
+    let mut back = ticket(BACK);
+    back.stages[0].environments[0].reverted_by(&first);
+    let (mut queue, about) = queue(back);
+    let of = |commit: &datapin::repo::CommitId, name| ServiceReport {
+        commit: commit.clone(),
+        ..service(name, ServiceState::RolledBack)
+    };
+    queue.report_service(&about, &of(&first, "mds")).unwrap();
+    let mut mine = queue.tickets[&1].clone();
+    mine.stages[0].environments[0].reverted_by(&second);
+    queue.write_record(&mine, 3).unwrap();
+    let state = |queue: &Queue| queue.tickets[&1].stages[0].environments[0].services[0].state;
+    assert_eq!(state(&queue), ServiceState::RollingBack);
+    assert_eq!(queue.report_service(&about, &of(&first, "mds")), Err(Refusal::Stale));
+    queue.report_service(&about, &of(&second, "mds")).unwrap();
+    queue.write_record(&mine, 3).unwrap();
+    assert_eq!(state(&queue), ServiceState::RolledBack, "nothing of this one is lost");
+}
+
 #[test]
 fn whoever_takes_the_run_as_a_whole_beats_for_it() {
     let (mut queue, _) = queue(ticket(SYNC));
