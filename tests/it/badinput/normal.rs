@@ -8,9 +8,11 @@ use regex::Regex;
 pub fn normal(text: &str, dir: &Path) -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let mut text = text.replace(&dir.display().to_string(), "<dir>");
+    let temporary =
+        format!(r"{}/\.tmp[A-Za-z0-9]+", regex::escape(&std::env::temp_dir().display().to_string()));
     let rules = [
         (r"\x1b\[[0-9;]*m", ""),
-        (r"/tmp/\.tmp[A-Za-z0-9]+", "<tmp>"),
+        (temporary.as_str(), "<tmp>"),
         (r"\b01[0-9A-HJKMNP-TV-Z]{24}\b", "<run>"),
         (r"datapin-cache-\d+", "datapin-cache-<uid>"),
         (r"SHA256:[A-Za-z0-9+/=]+", "<fingerprint>"),
@@ -21,7 +23,7 @@ pub fn normal(text: &str, dir: &Path) -> String {
         (r"//[a-z_][a-z0-9_-]*@127", "//<user>@127"),
         (r"\b(after|for) \d+ s\b", "$1 <n> s"),
         (r"\d+ in a row", "<n> in a row"),
-        (r"\(#(\d+), \d+s\)", "(#$1, <n>s)"),
+        (r"\(#(\d+), (?:\d+m )?\d+s\)", "(#$1, <n>s)"),
         (r"PATH \(.*?\)", "PATH (<path>)"),
         (r"port \d+", "port <port>"),
         (r"\[127\.0\.0\.1\]:\d+", "[127.0.0.1]:<port>"),

@@ -11,7 +11,7 @@ use rustix::process::{Pid, kill_process};
 pub use rustix::process::Signal;
 
 /// How long a process may take that a test waits for with [`Bot::run`].
-const LONG: Duration = Duration::from_secs(90);
+const LONG: Duration = Duration::from_secs(300);
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
