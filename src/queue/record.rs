@@ -58,9 +58,10 @@ impl EnvironmentPart {
             .map(|intent| &intent.commit)
     }
 
-    /// Notes the commit that took it back. What was reported of an earlier one, which somebody undid, says nothing of this.
-    pub fn reverted_by(&mut self, commit: &CommitId) {
-        if self.revert.as_ref().is_some_and(|before| before != commit) {
+    /// Notes the commit that took it back, or that none did. What was reported of an earlier one, which somebody undid,
+    /// says nothing of this.
+    pub fn reverted_by(&mut self, commit: Option<CommitId>) {
+        if self.revert.is_some() && self.revert != commit {
             for service in &mut self.services {
                 service.state = match service.state {
                     ServiceState::RolledBack | ServiceState::RollbackFailed => ServiceState::RollingBack,
@@ -72,7 +73,7 @@ impl EnvironmentPart {
                 };
             }
         }
-        self.revert = Some(commit.clone());
+        self.revert = commit;
     }
 
     /// Intents that are not known to be done or dead.

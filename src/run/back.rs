@@ -186,7 +186,7 @@ impl Driver {
     fn reverted(&self, group: &Group, commit: &CommitId, subject: String) {
         self.journal.note(|ticket| {
             for part in ticket.parts_mut().filter(|part| group.has(part)) {
-                part.reverted_by(commit);
+                part.reverted_by(Some(commit.clone()));
             }
         });
         self.context.events.tell(
@@ -208,7 +208,8 @@ impl Driver {
                     .intents
                     .iter()
                     .rfind(|intent| intent.action == Action::Revert && intent.fate == Fate::Done);
-                part.revert = landed.map(|intent| intent.commit.clone());
+                let landed = landed.map(|intent| intent.commit.clone());
+                part.reverted_by(landed);
             }
         });
         let text = format!("{}: nothing to take back on {}", group.environments.join(", "), group.branch);

@@ -219,7 +219,7 @@ fn a_driver_that_writes_loses_nothing_of_what_was_reported_meanwhile() {
 fn reports_of_a_revert_that_was_undone_do_not_come_back() {
     let [first, second] = ["c", "d"].map(|id| -> datapin::repo::CommitId { id.repeat(40).parse().unwrap() });
     let mut back = ticket(BACK);
-    back.stages[0].environments[0].reverted_by(&first);
+    back.stages[0].environments[0].reverted_by(Some(first.clone()));
     let (mut queue, about) = queue(back);
     let of = |commit: &datapin::repo::CommitId, name| ServiceReport {
         commit: commit.clone(),
@@ -227,7 +227,7 @@ fn reports_of_a_revert_that_was_undone_do_not_come_back() {
     };
     queue.report_service(&about, &of(&first, "mds")).unwrap();
     let mut mine = queue.tickets[&1].clone();
-    mine.stages[0].environments[0].reverted_by(&second);
+    mine.stages[0].environments[0].reverted_by(Some(second.clone()));
     queue.write_record(&mine, 3).unwrap();
     let state = |queue: &Queue| queue.tickets[&1].stages[0].environments[0].services[0].state;
     assert_eq!(state(&queue), ServiceState::RollingBack);
@@ -235,6 +235,10 @@ fn reports_of_a_revert_that_was_undone_do_not_come_back() {
     queue.report_service(&about, &of(&second, "mds")).unwrap();
     queue.write_record(&mine, 3).unwrap();
     assert_eq!(state(&queue), ServiceState::RolledBack, "nothing of this one is lost");
+    let mut again = queue.tickets[&1].clone();
+    again.stages[0].environments[0].reverted_by(Some(second));
+    queue.write_record(&again, 3).unwrap();
+    assert_eq!(state(&queue), ServiceState::RolledBack, "found once more, it is the same revert");
 }
 
 #[test]
