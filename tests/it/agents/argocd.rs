@@ -165,8 +165,12 @@ fn an_api_server_that_restarts_is_waited_for() {
 fn without_the_right_to_ask_it_goes_on_at_argos_own_pace_and_says_so() {
     let bed = bed();
     bed.kube.read().unwrap().deny("patch", "applications.argoproj.io");
+    let running = bed.world.datapin(&["deploy", "int", NEW]).spawn();
+    let limit = std::time::Duration::from_secs(80);
+    let says = || running.stdout().contains("cannot be asked to look at git");
+    bed.world.until("it was refused", limit, says);
     bed.argo.pace(Pace::Itself);
-    let done = bed.world.datapin(&["deploy", "int", NEW]).run().code(0);
+    let done = running.wait(limit).code(0);
     let said = done.stdout.clone() + &done.stderr;
     let told = |service: &str| {
         said.matches(&format!("{service}-int in namespace argocd cannot be asked to look at git")).count()
