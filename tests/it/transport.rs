@@ -284,12 +284,13 @@ impl SshServer {
     }
 }
 
+/// `SHLVL`: bash reads its start files for a command of sshd, unless it believes to be started by another shell.
 fn sshd_config(state: &Path, port: u16) -> String {
     let state = state.display();
     format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {state}/host\nAuthorizedKeysFile {state}/client.pub\n\
          PidFile {state}/pid\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
          KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 200\n\
-         SetEnv GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null\n"
+         SetEnv GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null SHLVL=1\n"
     )
 }
