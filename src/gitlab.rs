@@ -40,11 +40,14 @@ pub use statuses::{CommitStatus, StatusSet, StatusState};
 pub use user::{Owner, TokenFacts};
 pub use word::{Subject, Word};
 
+use crate::repo::Location;
+
 /// One project of a GitLab server, seen with one token.
 #[derive(Debug, Clone)]
 pub struct GitLab {
     wire: wire::Wire,
     project: Arc<str>,
+    ssh_host: Option<Arc<str>>,
 }
 
 impl GitLab {
@@ -53,7 +56,11 @@ impl GitLab {
     /// # Errors
     /// The URL is none, or the token can't be sent.
     pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
-        Ok(Self { wire: wire::Wire::new(settings)?, project: settings.project.as_str().into() })
+        Ok(Self {
+            wire: wire::Wire::new(settings)?,
+            project: settings.project.as_str().into(),
+            ssh_host: settings.ssh_host.as_deref().map(Into::into),
+        })
     }
 
     /// The project of the configuration, completed by the environment of a CI job, which `lookup` reads.
@@ -70,7 +77,7 @@ impl GitLab {
     /// Another project of the same server, seen with the same token.
     #[must_use]
     pub fn of_project(&self, project: &str) -> Self {
-        Self { wire: self.wire.clone(), project: project.into() }
+        Self { project: project.into(), ..self.clone() }
     }
 
     /// Path or id of the project.
@@ -81,6 +88,15 @@ impl GitLab {
     /// Host of the server, without port; as `CI_SERVER_HOST` has it.
     pub fn host(&self) -> &str {
         self.wire.host()
+    }
+
+    /// Whether a repository is that of the project at `path` of this server. Its identity is host and path: over http those
+    /// of the project's page, with the server's relative URL; over ssh without that, perhaps of a host of its own.
+    pub fn serves(&self, identity: &str, path: &str) -> bool {
+        let page = format!("{}/{path}", self.wire.base().as_str().trim_end_matches('/'));
+        let web = Location::parse(&page).is_ok_and(|location| location.identity() == identity);
+        let mut hosts = std::iter::once(self.host()).chain(self.ssh_host.as_deref());
+        web || hosts.any(|host| identity == format!("{host}/{path}"))
     }
 
     /// Whether the token is that of a CI job, which may do little.

@@ -43,12 +43,11 @@ pub fn mirror(context: &Context) -> Option<Mirror> {
         }
         _ => Place::Commits,
     };
-    let mirror = Mirror::new(gitlab, place);
     // named on purpose, or the job's own: then it is known which repository it is
     let path = variable("CI_PROJECT_PATH").unwrap_or_default();
-    let elsewhere = same
-        && context.config.gitlab.project.is_none()
-        && context.identity != format!("{}/{path}", variable("CI_SERVER_HOST").unwrap_or_default());
+    let elsewhere =
+        same && context.config.gitlab.project.is_none() && !gitlab.serves(&context.identity, &path);
+    let mirror = Mirror::new(gitlab, place);
     Some(if elsewhere { mirror.without_deployments() } else { mirror })
 }
 

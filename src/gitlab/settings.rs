@@ -23,6 +23,8 @@ pub struct Settings {
     pub token: Token,
     /// Certificates of authorities beside the system's.
     pub ca: Option<PathBuf>,
+    /// Host that git is served from over ssh; the server's own where it is not known.
+    pub ssh_host: Option<String>,
     /// Limits.
     pub bounds: Bounds,
 }
@@ -144,6 +146,7 @@ impl Settings {
             token: token(config.token.as_ref(), &variable, &of_job)?
                 .ok_or(SettingsError::NoToken { host })?,
             ca: of_job("CI_SERVER_TLS_CA_FILE").map(PathBuf::from),
+            ssh_host: of_job("CI_SERVER_SHELL_SSH_HOST"),
             bounds: Bounds::default(),
             url,
         })

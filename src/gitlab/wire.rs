@@ -110,6 +110,10 @@ impl Wire {
         Self { keep: Keep::End, ..self.clone() }
     }
 
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
     pub(super) fn host(&self) -> &str {
         self.base.host_str().unwrap_or_default()
     }

@@ -41,5 +41,5 @@ fn asked(context: &Context) -> Option<&GitLab> {
         true => (context.lookup)("CI_PROJECT_PATH")?,
     };
     let same_login = context.target.token().is_some_and(|token| gitlab.signs_in_with(token));
-    (same_login && context.identity == format!("{}/{path}", gitlab.host())).then_some(gitlab)
+    (same_login && gitlab.serves(&context.identity, &path)).then_some(gitlab)
 }

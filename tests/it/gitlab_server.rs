@@ -24,6 +24,7 @@ pub struct GitLabServer {
 }
 
 pub(crate) struct Shared {
+    root: String,
     state: Mutex<State>,
     changed: Condvar,
     stopping: AtomicBool,
@@ -37,10 +38,16 @@ impl Shared {
 
 impl GitLabServer {
     pub fn start() -> Self {
+        Self::below("")
+    }
+
+    /// Below a relative URL: `/git`.
+    pub fn below(root: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(format!("http://{address}"))),
+            root: root.to_owned(),
+            state: Mutex::new(State::new(format!("http://{address}{root}"))),
             changed: Condvar::new(),
             stopping: AtomicBool::new(false),
         });
@@ -59,7 +66,7 @@ impl GitLabServer {
 
     /// Base URL, for `gitlab.url` and `CI_SERVER_URL`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}{}", self.address, self.shared.root)
     }
 
     /// For `CI_SERVER_HOST`.

@@ -16,11 +16,14 @@ struct Place {
 
 /// int is on [`OLD`]; git signs in with the token of GitLab's API, and only `petra` may push main.
 fn place() -> Place {
+    // as its web server has it
+    place_of(GitLabServer::start(), "git/environments")
+}
+
+fn place_of(server: GitLabServer, path: &str) -> Place {
     let world = World::over(Transport::Http);
     world.verified("int", OLD);
-    let server = GitLabServer::start();
-    // as its web server has it
-    let project = server.project_of("git/environments", &world.bare());
+    let project = server.project_of(path, &world.bare());
     let token = server.token("datapin-bot", Role::Developer, &["api"]);
     server.state().project(project).protected.insert("main".to_owned(), vec!["petra".to_owned()]);
     world.config(|text| text["repository"]["token"]["env"] = value("TOKEN"));
@@ -52,6 +55,21 @@ fn nothing_is_pinned_and_the_setting_is_named() {
     let done = place.bot(&["check"]).run().code(0);
     assert!(!done.stdout.contains(SETTING), "{}", done.stdout);
     place.bot(&["deploy", "int", NEW]).run().code(0);
+}
+
+/// A GitLab below `/git`: the path of the repository begins with that, the project's does not.
+#[test]
+fn a_server_with_a_relative_url_is_asked_too() {
+    let place = place_of(GitLabServer::below("/git"), "environments");
+    let bot = || place.bot(&["deploy", "int", NEW]).env("CI_PROJECT_PATH", "environments");
+    bot().run().code(15).says(SETTING);
+    place.server.state().project(place.project).protected.clear();
+    let project = place.project.to_string();
+    let job = bot().in_ci("501", "1").env("CI_SERVER_HOST", "127.0.0.1").env("CI_PROJECT_ID", &project);
+    let job = job.env("CI_COMMIT_REF_NAME", "main").env("CI_COMMIT_SHA", &place.world.tip("main"));
+    job.run().code(0);
+    let shown = place.server.state().project(place.project).deployments.clone();
+    assert_eq!(shown.iter().map(|shown| shown.status.as_str()).collect::<Vec<_>>(), ["success"]);
 }
 
 #[test]

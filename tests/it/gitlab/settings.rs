@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use datapin::config::{self, SecretRef};
-use datapin::gitlab::{Settings, SettingsError, Token};
+use datapin::gitlab::{GitLab, Settings, SettingsError, Token};
+use datapin::repo::Location;
 
 fn resolve(config: &config::GitLab, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
@@ -64,4 +65,26 @@ fn a_token_that_was_masked_or_passed_on_wrong_is_said_and_not_told() {
         [("CI_SERVER_URL", "https://gitlab.example"), ("CI_PROJECT_ID", "7"), ("CI_JOB_TOKEN", "glcbt-1")];
     let error = resolve(&named, &job).unwrap_err();
     assert!(matches!(&error, SettingsError::Secret(text) if text.contains("MY_TOKEN")), "{error}");
+}
+
+/// Over http a repository is below the relative URL, over ssh it is not, and there its host may be another.
+#[test]
+fn a_project_is_known_by_every_address_that_it_is_cloned_from() {
+    let job = [
+        ("CI_SERVER_URL", "https://GitLab.example:8443/sub/"),
+        ("CI_SERVER_SHELL_SSH_HOST", "ssh.gitlab.example"),
+        ("CI_PROJECT_ID", "7"),
+        ("CI_JOB_TOKEN", "glcbt-1"),
+    ];
+    let gitlab = GitLab::new(&resolve(&config::GitLab::default(), &job).unwrap()).unwrap();
+    for (url, known) in [
+        ("https://oauth2@gitlab.example:8443/sub/data/env.git", true),
+        ("ssh://git@ssh.gitlab.example:2222/data/env.git", true),
+        ("git@gitlab.example:data/env.git", true),
+        ("https://gitlab.example/sub/data/env-2.git", false),
+        ("https://other.example/sub/data/env.git", false),
+    ] {
+        let identity = Location::parse(url).unwrap().identity();
+        assert_eq!(gitlab.serves(&identity, "data/env"), known, "{url}");
+    }
 }

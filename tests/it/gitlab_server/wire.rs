@@ -44,7 +44,10 @@ impl Answer {
 pub(super) fn converse(stream: TcpStream, shared: &Shared) {
     let _ = stream.set_nodelay(true);
     let mut wire = BufReader::new(stream);
-    while let Some(request) = Request::read(&mut wire) {
+    while let Some(mut request) = Request::read(&mut wire) {
+        // as the web server in front of it has it: what is not below the relative URL is not GitLab's
+        let Some(path) = request.path.strip_prefix(&shared.root).map(str::to_owned) else { return };
+        request.path = path;
         let fault = shared.lock().noted(&request);
         let answer = match fault {
             Some(hang @ (Fault::Hang | Fault::HangAfter)) => {
