@@ -49,8 +49,8 @@ gitlab_ci_local() {
   local dir=$tools/gitlab-ci-local work
   # what is patched below is a part of the version
   [ "$(cat "$dir/done" 2>/dev/null)" != "$self" ] || { echo "gitlab-ci-local: already in $dir"; return; }
-  command -v npm >/dev/null && command -v node >/dev/null ||
-    { echo "WARNING: no Node.js with npm here: the GitLab component will not be tested"; return; }
+  command -v npm >/dev/null && node --eval 'process.exit(+(parseInt(process.versions.node) < 20))' 2>/dev/null ||
+    { echo "WARNING: no Node.js 20 with npm here: the GitLab component will not be tested"; return; }
   work=$(mktemp -d "$tools/.unpack-XXXXXX")
   (cd "$work" && npm pack --silent gitlab-ci-local@4.73.0 js-yaml@4.1.0 >/dev/null) || die "npm cannot fetch gitlab-ci-local"
   (cd "$work" && sha256sum --quiet --check <<'SUMS') || die "npm served other bytes"

@@ -43,13 +43,13 @@ type Ends = Vec<(String, String)>;
 fn program() -> Option<PathBuf> {
     let found = std::env::var_os("DATAPIN_TOOLS").map(|tools| {
         let path = Path::new(&tools).join("gitlab-ci-local/dist/index.js");
-        assert!(path.is_file() || !has_node(), "no {}: run `.ci/tools.sh $DATAPIN_TOOLS`", path.display());
+        assert!(path.is_file() || !has_node(), "no {}: run `.ci/tools.sh $DATAPIN_TOOLS`, with Node.js 20", path.display());
         path
     });
     let found = found.filter(|path| path.is_file());
     if found.is_none() {
         eprintln!(
-            "SKIPPED: gitlab-ci-local not found. Run `.ci/tools.sh DIR` (needs Node.js) and set DATAPIN_TOOLS=DIR"
+            "SKIPPED: gitlab-ci-local not found. Run `.ci/tools.sh DIR` (needs Node.js 20) and set DATAPIN_TOOLS=DIR"
         );
     }
     found

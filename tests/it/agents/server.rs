@@ -18,6 +18,8 @@ enum Mood {
     Unauthorized,
     /// It streams nothing.
     NoStreams,
+    /// It is no more.
+    Gone,
 }
 
 /// Argo CD's server until the test ends.
@@ -59,6 +61,13 @@ impl ArgoServer {
 
     fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
+    }
+}
+
+/// A stream that nothing happens on would look for news until the end of all tests.
+impl Drop for ArgoServer {
+    fn drop(&mut self) {
+        self.mood(Mood::Gone);
     }
 }
 
@@ -167,7 +176,7 @@ impl Talk {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
         let mut failed = stream.write_all(head.as_bytes()).is_err();
         let mut last = Value::Null;
-        while !failed {
+        while !failed && *self.mood.lock().unwrap() != Mood::Gone {
             let Some(object) = self.object(name) else { return };
             if object["metadata"]["resourceVersion"] != last {
                 last = object["metadata"]["resourceVersion"].clone();
