@@ -109,6 +109,12 @@ pub fn configuration(common: &Common) -> Result<Config, EdgeError> {
     Ok(config::load(&name, &text)?)
 }
 
+/// The name of the configuration's file, without its directory.
+pub fn config_name(common: &Common) -> String {
+    let name = common.config.as_ref().and_then(|path| path.file_name());
+    name.map_or_else(|| CONFIG.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
 fn remote_configuration(common: &Common, url: &str) -> Result<(String, Vec<u8>), EdgeError> {
     let settings = settings(common, url, &bootstrap())?;
     let repository = settings.location.to_string();

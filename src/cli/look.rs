@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use clap::Args;
 
-use super::merge_request::{self, CheckedRequest, Judged};
+use super::merge_request::{CheckedRequest, Judged, Request};
 use super::output::emit;
 use super::stage::{CommandError, Stage};
 use super::{Common, Output, edge, live};
@@ -19,6 +19,7 @@ use crate::report::{
 };
 use crate::run::context::Context;
 use crate::run::limits::too_long;
+use crate::run::merge_request::is_as_before;
 use crate::run::outside::OutsideError;
 use crate::run::probe::{Probes, probe};
 use crate::run::{RunError, outside, protected, reconcile, record};
@@ -233,14 +234,14 @@ pub async fn check(common: &Common, args: &Check) -> Result<Exit, CommandError> 
     let context = &stage.context;
     let gates: Vec<String> = context.config.gates.keys().cloned().collect();
     context.gates(&gates).map_err(|error| CommandError::Usage(error.to_string()))?;
-    let mut problems = Vec::new();
-    let mut good = 0;
+    let request = Request::of(context, &args.request).await?;
+    let (mut problems, mut without, mut good) = (Vec::new(), Vec::new(), 0);
     for name in context.config.environments.keys() {
         for dataset in context.config.datasets_of(name) {
-            match now_held(context, name, &dataset).await {
-                Ok(held) if held.is_empty() => problems.push(format!("{name}: its branch does not exist")),
-                Ok(held) => good += held.len(),
-                Err(error) => problems.push(format!("{name}: {error}")),
+            match resolved(common, context, request.as_ref(), (name, &dataset)).await {
+                Resolved::There(count) => good += count,
+                Resolved::Not(problem) => problems.push(problem),
+                Resolved::NotBefore(problem) => without.push(problem),
             }
         }
     }
@@ -262,17 +263,58 @@ pub async fn check(common: &Common, args: &Check) -> Result<Exit, CommandError> 
         warnings.extend(reconcile::missing(context).await);
     }
     warnings.extend(protected::denied(context, context.config.environments.keys().map(String::as_str)).await);
-    let judged = merge_request::judged(context, &args.request).await;
+    warnings.extend(without);
+    let lives = live.as_ref().map_or(Exit::Ok, live::exit);
+    let judged = match &request {
+        Some(request) => Some(request.judged(context, &problems, lives).await?),
+        None => None,
+    };
     stage.close().await;
-    let judged = judged?;
     let said =
         Said { good, problems: &problems, warnings: &warnings, live: live.as_ref(), judged: judged.as_ref() };
     emit(&checked(common, &said));
-    let live = live.as_ref().map_or(Exit::Ok, live::exit);
     match judged {
         _ if !problems.is_empty() => Ok(Exit::Usage),
-        Some(judged) if judged.verdict.exit != Exit::Ok => Ok(judged.verdict.exit),
-        Some(_) | None => Ok(live),
+        Some(judged) => Ok(judged.verdict.exit),
+        None => Ok(lives),
+    }
+}
+
+/// What a check finds at the pins and settable values of an environment.
+enum Resolved {
+    /// So many.
+    There(usize),
+    /// They cannot be read.
+    Not(String),
+    /// Nor could they be before the merge request, which is not what it is about.
+    NotBefore(String),
+}
+
+/// A merge request is looked at as it is, and what it does not touch at its branch's tip.
+async fn resolved(
+    common: &Common,
+    context: &Context,
+    request: Option<&Request>,
+    (name, dataset): (&str, &str),
+) -> Resolved {
+    let branch = context.plan_target().identity(&context.config, name).branch;
+    let range = request.and_then(|request| request.into_branch(&branch));
+    let held = match range {
+        Some(range) => held_at(context, name, dataset, range.commit.clone()).await,
+        None => now_held(context, name, dataset).await,
+    };
+    let problem = match held {
+        Ok(held) if held.is_empty() => return Resolved::Not(format!("{name}: its branch does not exist")),
+        Ok(held) => return Resolved::There(held.len()),
+        Err(error) => format!("{name}: {error}"),
+    };
+    let same = match range {
+        Some(range) => is_as_before(context, range, &edge::config_name(common), (name, dataset)).await,
+        None => Ok(false),
+    };
+    match same {
+        Ok(true) => Resolved::NotBefore(format!("{problem}; this merge request leaves it as it was")),
+        Ok(false) | Err(_) => Resolved::Not(problem),
     }
 }
 

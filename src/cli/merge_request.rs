@@ -6,6 +6,8 @@ use super::output::emit;
 use super::stage::{CommandError, Stage};
 use super::{Common, Output};
 use crate::exit::Exit;
+use crate::run::RunError;
+use crate::run::adopt::range::Range;
 use crate::run::context::Context;
 use crate::run::merge_request::{self, Home, MergeRequest, Verdict};
 use crate::run::propose::{self, MergedBy, Proposal, Proposed};
@@ -124,12 +126,51 @@ fn shown(common: &Common, args: &Propose, proposed: &Proposed) -> String {
     }
 }
 
-/// The verdict on the merge request of this pipeline; a note says it where the token may.
-pub async fn judged(context: &Context, args: &CheckedRequest) -> Result<Option<Judged>, CommandError> {
-    let Some(asked) = asked(args)? else { return Ok(None) };
-    let verdict = merge_request::judge(context, &asked).await?;
-    let note = note(context, &asked, &verdict).await;
-    Ok(Some(Judged { verdict, note }))
+/// The merge request of this pipeline, with its commits.
+pub struct Request {
+    asked: MergeRequest,
+    commits: Option<Range>,
+}
+
+impl Request {
+    /// The one that the arguments name, if they name one.
+    pub async fn of(context: &Context, args: &CheckedRequest) -> Result<Option<Self>, CommandError> {
+        let Some(asked) = asked(args)? else { return Ok(None) };
+        match merge_request::commits(context, &asked).await {
+            Ok(commits) => Ok(Some(Self { asked, commits })),
+            Err(error) => Err(unchecked(context, &asked, error).await),
+        }
+    }
+
+    /// Its commits, if it is merged into this branch.
+    pub fn into_branch(&self, branch: &str) -> Option<&Range> {
+        self.commits.as_ref().filter(|_| self.asked.target == branch)
+    }
+
+    /// The verdict; a note says it where the token may. What else was found speaks against it: `problems`, and how
+    /// `--live` ended.
+    pub async fn judged(
+        &self,
+        context: &Context,
+        problems: &[String],
+        live: Exit,
+    ) -> Result<Judged, CommandError> {
+        let verdict = match merge_request::judge(context, &self.asked, self.commits.as_ref()).await {
+            Ok(verdict) => verdict.with_problems(problems).or(live, LIVE),
+            Err(error) => return Err(unchecked(context, &self.asked, error).await),
+        };
+        let note = note(context, &self.asked, &merge_request::markdown(&verdict)).await;
+        Ok(Judged { verdict, note })
+    }
+}
+
+const LIVE: &str = "`check --live` found what is wrong, out of reach or held: the job's log names it";
+
+/// An older note would still say what was thought before.
+async fn unchecked(context: &Context, asked: &MergeRequest, error: RunError) -> CommandError {
+    let said = note(context, asked, &merge_request::unchecked(&error)).await;
+    tracing::info!(%said, "the merge request could not be checked");
+    error.into()
 }
 
 /// What was thought and said of a merge request.
@@ -191,13 +232,12 @@ fn asked(args: &CheckedRequest) -> Result<Option<MergeRequest>, CommandError> {
 }
 
 /// A note that cannot be written changes no verdict.
-async fn note(context: &Context, asked: &MergeRequest, verdict: &Verdict) -> String {
+async fn note(context: &Context, asked: &MergeRequest, body: &str) -> String {
     let gitlab = match &context.gitlab {
         Ok(gitlab) => gitlab,
         Err(error) => return format!("no note on !{}: {error}", asked.iid),
     };
-    let body = merge_request::markdown(verdict);
-    match gitlab.merge_requests().upsert_note(asked.iid, "check", &body).await {
+    match gitlab.merge_requests().upsert_note(asked.iid, "check", body).await {
         Ok(_) => format!("the note on !{} says so", asked.iid),
         Err(error) => format!("no note on !{}: {error}", asked.iid),
     }

@@ -8,28 +8,31 @@
 //! | comes from a fork | 15: a member has to push the branch to the project |
 //! | changes other files too | 2: a failed gate takes back the pins only |
 //! | leaves an environment with several versions, or changes several environments | 2 |
-//! | a version that is none by the pattern, a pin that cannot be read | 2 |
+//! | a version that is none by the pattern, a pin that cannot be read and is not as it was | 2 |
 //! | frozen, rejected, `requires` not met, not promoted | 15 |
 //! | the queue or the repository is out of reach | 3 |
 
 use super::RunError;
 use super::adopt::one_version;
-use super::adopt::range::{Found, Ground, Range, proposed};
-use super::adopt::revert::{PersonsRollback, as_rollback};
+use super::adopt::range::{Found, Ground, Range};
+use super::adopt::revert::PersonsRollback;
 use super::adopt::route::{Meaning, Route, routes};
 use super::context::Context;
 use super::outside::{self, OutsideError};
 use crate::config::{Config, Pipeline};
 use crate::exit::Exit;
-use crate::plan::{self, Files, FilesError, PlanError, Request};
-use crate::queue::{Queue, blocking};
-use crate::repo::{Ancestry, CommitId, Repo, RepoError};
-use crate::values;
+use crate::plan::{self, FilesError, PlanError, Request};
+use crate::queue::Queue;
+use crate::repo::CommitId;
 
+mod look;
 mod words;
 
+pub use look::{commits, is_as_before};
 pub(in crate::run) use words::stages;
-pub use words::{markdown, text};
+pub use words::{markdown, text, unchecked};
+
+use look::{Looked, look};
 
 /// Which merge request, by the variables of its pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,35 +101,53 @@ impl Verdict {
             false => Self { exit, obstacles, ..self },
         }
     }
+
+    /// The same with what a check found wrong in the configuration and its pins: whatever else is said, it ends with 2.
+    pub fn with_problems(mut self, problems: &[String]) -> Self {
+        if !problems.is_empty() {
+            self.exit = Exit::Usage;
+            let new: Vec<String> =
+                problems.iter().filter(|one| !self.obstacles.contains(one)).cloned().collect();
+            self.obstacles.extend(new);
+        }
+        self
+    }
+
+    /// The same, unless nothing stands against it so far: then this exit code, and why.
+    pub fn or(self, exit: Exit, why: &str) -> Self {
+        match (self.exit, exit) {
+            (Exit::Ok, Exit::Ok) => self,
+            (Exit::Ok, _) => self.against(exit, vec![why.to_owned()]),
+            (_, _) => self,
+        }
+    }
 }
 
-/// What a branch changes.
-struct Looked {
-    found: Vec<(Found, Meaning)>,
-    others: Vec<String>,
-}
-
-/// Judges a merge request. Only reads.
+/// Judges a merge request by its commits, see [`commits`]. Only reads.
 ///
 /// # Errors
 /// Git or a queue out of reach.
-pub async fn judge(context: &Context, asked: &MergeRequest) -> Result<Verdict, RunError> {
-    if asked.home == Home::Fork {
+pub async fn judge(
+    context: &Context,
+    asked: &MergeRequest,
+    commits: Option<&Range>,
+) -> Result<Verdict, RunError> {
+    let Some(commits) = commits else {
         let why = "it comes from a fork, whose branch is not looked at: let a member push the branch to the project itself";
         return Ok(
             Verdict::new(Exit::NotAllowed, "not checked").against(Exit::NotAllowed, vec![why.to_owned()])
         );
-    }
+    };
     let mut grounds = Ground::all(&context.config, &context.default_branch);
     grounds.retain(|ground| ground.branch == asked.target);
     let queues = queues(context, &grounds).await?;
-    let looked = match look(context, asked, grounds, &queues).await {
+    let looked = match look(context, asked, commits, grounds, &queues).await {
         Ok(looked) => looked,
-        Err(RunError::Outside(OutsideError::Plan(error @ PlanError::Files { .. }))) if !is_git(&error) => {
-            let unread = Verdict::new(Exit::Usage, "a pin would not be readable any more");
-            return Ok(unread.against(Exit::Usage, vec![error.to_string()]));
+        Err(OutsideError::Plan(PlanError::Files { environment, source })) if !is_git(&source) => {
+            let unread = Verdict::new(Exit::Usage, "a pin would not be readable");
+            return Ok(unread.against(Exit::Usage, vec![format!("{environment}: {source}")]));
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     if looked.found.is_empty() {
         return Ok(Verdict::new(Exit::Ok, "changes no pin or settable value: nothing for datapin to do"));
@@ -134,8 +155,8 @@ pub async fn judge(context: &Context, asked: &MergeRequest) -> Result<Verdict, R
     weigh(context, asked, looked, &queues).await
 }
 
-fn is_git(error: &PlanError) -> bool {
-    matches!(error, PlanError::Files { source: FilesError::Repo(_), .. })
+fn is_git(error: &FilesError) -> bool {
+    matches!(error, FilesError::Repo(_))
 }
 
 /// The queues of some environments.
@@ -149,88 +170,6 @@ async fn queues(context: &Context, grounds: &[Ground]) -> Result<Vec<std::sync::
         queues.push(context.queue_store(&name).read().await?.queue);
     }
     Ok(queues)
-}
-
-async fn look(
-    context: &Context,
-    asked: &MergeRequest,
-    grounds: Vec<Ground>,
-    queues: &[std::sync::Arc<Queue>],
-) -> Result<Looked, RunError> {
-    let (repo, asked, queues) = (context.target.clone(), asked.clone(), queues.to_vec());
-    let seen = blocking(move || -> Result<Result<Looked, String>, OutsideError> {
-        let range = match range(&repo, &asked)? {
-            Ok(range) => range,
-            Err(why) => return Ok(Err(why)),
-        };
-        let mut found = Vec::new();
-        for ground in grounds {
-            // its history is that of the branch
-            let ground = Ground { branch: asked.source.clone(), ..ground };
-            let failed = |source| PlanError::Files { environment: ground.environment.clone(), source };
-            let Some(one) = proposed(&repo, &ground, &range).map_err(failed)? else { continue };
-            let mut files = queues.iter().filter_map(|queue| queue.environment(&ground.environment));
-            let record = files.find_map(|file| file.datasets.get(&ground.dataset));
-            let back = as_rollback(&repo, &one, record).map_err(failed)?;
-            found.push((one, back.map_or(Meaning::Deployment, |back| Meaning::Rollback(Box::new(back)))));
-        }
-        let others = others(&repo, &range, &found)?;
-        Ok(Ok(Looked { found, others }))
-    });
-    seen.await?.map_err(RunError::Usage)
-}
-
-/// The commits of the merge request, or why they are not known.
-fn range(repo: &Repo, asked: &MergeRequest) -> Result<Result<Range, String>, RepoError> {
-    let Some(tip) = repo.fetch(&asked.source)? else {
-        return Ok(Err(format!("branch `{}` of !{} is not there any more", asked.source, asked.iid)));
-    };
-    let own = match &asked.head {
-        Some(head) => repo.descends(&asked.source, head, &tip)? != Ancestry::NotRelated,
-        None => false,
-    };
-    // a pipeline for the merged result runs for a commit that is on no branch
-    let commit = asked.head.clone().filter(|_| own).unwrap_or(tip);
-    if repo.descends(&asked.source, &asked.base, &commit)? == Ancestry::NotRelated {
-        return Ok(Err(format!(
-            "branch `{}` does not contain {}, which GitLab says it began at; rebase it",
-            asked.source,
-            asked.base.short()
-        )));
-    }
-    Ok(Ok(Range { commit, before: asked.base.clone() }))
-}
-
-/// The files in which something else changes than pins and settable values.
-fn others(repo: &Repo, range: &Range, found: &[(Found, Meaning)]) -> Result<Vec<String>, OutsideError> {
-    let mut others = Vec::new();
-    for file in repo.changed_paths(Some(&range.before), &range.commit)? {
-        let pins = found.iter().flat_map(|(one, _)| one.adopted.pins.values().flatten());
-        let back: Vec<_> = pins
-            .filter(|pin| pin.place.file == file && pin.after != pin.before.text)
-            .map(|pin| (pin.place.clone(), values::Change::Source(pin.before.source.clone())))
-            .collect();
-        if back.is_empty() || !is_undone(repo, range, &file, &back)? {
-            others.push(file);
-        }
-    }
-    Ok(others)
-}
-
-/// Whether a file is as it was once its pins are put back.
-fn is_undone(
-    repo: &Repo,
-    range: &Range,
-    file: &str,
-    back: &[(crate::config::Place, values::Change)],
-) -> Result<bool, RepoError> {
-    let was = repo.read(&range.before, file)?.map(|file| file.bytes);
-    let edited = Files::at(repo, &range.commit).edit(back);
-    let edited = edited.ok().and_then(|mut changes| changes.pop());
-    Ok(match edited.map(|change| change.content) {
-        Some(crate::repo::Content::Write(bytes)) => Some(bytes) == was,
-        Some(crate::repo::Content::Delete) | None => false,
-    })
 }
 
 async fn weigh(

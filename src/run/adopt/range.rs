@@ -120,6 +120,11 @@ impl Ground {
         Ok(held.into_iter().map(|scalar| scalar.map(|scalar| scalar.text)).collect())
     }
 
+    /// Whether both ends of a range hold the same at its spots, or are as unreadable there.
+    pub fn is_as_before(&self, repo: &Repo, range: &Range) -> Result<bool, FilesError> {
+        Ok(self.texts(repo, &range.before)? == self.texts(repo, &range.commit)?)
+    }
+
     /// Whether a commit of the line changes a spot.
     pub fn changed_by(&self, repo: &Repo, entry: &LogEntry) -> Result<bool, FilesError> {
         let Some(parent) = entry.parents.first() else { return Ok(false) };

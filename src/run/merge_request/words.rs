@@ -2,7 +2,10 @@
 
 use super::Verdict;
 use crate::exit::Exit;
+use crate::run::RunError;
 use crate::run::markup::{cell, code};
+
+const UNCHECKED: &str = "❌ datapin: could not be checked";
 
 /// For a terminal or a log.
 pub fn text(verdict: &Verdict) -> String {
@@ -24,6 +27,7 @@ pub fn markdown(verdict: &Verdict) -> String {
     let head = match verdict.exit {
         Exit::Ok => "✅ datapin: may be merged",
         Exit::NotAllowed => "⛔ datapin: not allowed now",
+        Exit::Unreachable => UNCHECKED,
         _ => "❌ datapin: cannot be merged like this",
     };
     let mut text = format!("**{head}**\n\n{}\n", code(&verdict.what));
@@ -42,6 +46,11 @@ pub fn markdown(verdict: &Verdict) -> String {
         text.push_str(&format!("\n{}", stages(&verdict.stages)));
     }
     text
+}
+
+/// For a note on a merge request on which there is no verdict.
+pub fn unchecked(error: &RunError) -> String {
+    format!("**{UNCHECKED}**\n\n{}\n", sentence(&error.to_string()))
 }
 
 /// A sentence of which parts are data: whole in code, in pieces that a note can wrap.

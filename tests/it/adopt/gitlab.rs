@@ -276,3 +276,42 @@ fn who_is_asked_stands_in_the_note_until_it_says_how_it_ended() {
     assert_eq!(notes.len(), 1, "{notes:#?}");
     assert!(notes[0].contains("datapin: verified"), "{notes:#?}");
 }
+
+/// The job ends with 2 for what has nothing to do with the bump: the note says so too.
+#[test]
+fn the_note_never_says_more_than_the_exit_code() {
+    let place = Place::new();
+    place.bot(&["propose", "int", NEW]).run().code(0);
+    place.check(1).code(0);
+    assert!(place.request(1).notes[0].contains("✅"), "{:#?}", place.request(1).notes);
+    place.world.config(|text| text["environment"]["pres"]["branch"] = toml_edit::value("presentation"));
+    let json = place.check(1).code(2);
+    json.says("pres: its branch does not exist");
+    let notes = place.request(1).notes;
+    let words = ["❌ datapin: cannot be merged like this", "pres: its branch does not exist"];
+    assert!(notes.len() == 1 && words.iter().all(|word| notes[0].contains(word)), "{notes:#?}");
+}
+
+#[test]
+fn a_check_that_fails_leaves_no_old_verdict() {
+    let place = Place::new();
+    place.bot(&["propose", "int", NEW]).run().code(0);
+    place.check(1).code(0);
+    let branch = place.request(1).source_branch;
+    let strange = place
+        .bot(&["check"])
+        .env("CI_MERGE_REQUEST_IID", "1")
+        .env("CI_MERGE_REQUEST_DIFF_BASE_SHA", &"a".repeat(40))
+        .env("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main")
+        .env("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", &branch);
+    strange.run().code(2).says("began at");
+    let notes = place.request(1).notes;
+    let said = "❌ datapin: could not be checked";
+    assert!(notes.len() == 1 && notes[0].contains(said) && notes[0].contains("rebase it"), "{notes:#?}");
+    place.check(1).code(0);
+    // the queue is gone: that is found after its commits were
+    git(&place.world.bare(), &["branch", "-D", "datapin/queue"]);
+    place.check(1).code(2);
+    let notes = place.request(1).notes;
+    assert!(notes.len() == 1 && notes[0].contains(said) && !notes[0].contains("✅"), "{notes:#?}");
+}

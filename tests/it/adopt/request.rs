@@ -211,3 +211,76 @@ fn a_job_that_is_too_short_is_named() {
     let done = world.datapin(&["check"]).env("CI_JOB_TIMEOUT", "86400").run().code(0);
     assert!(!done.stdout.contains("warning"), "{}", done.stdout);
 }
+
+/// Another configuration, in which an environment is new.
+fn with_new_environment(world: &World, name: &str) -> std::path::PathBuf {
+    world.another_config(name, |text| {
+        let mut new = text["environment"]["int"].clone();
+        new["services"] = toml_edit::value(["mds"].into_iter().collect::<toml_edit::Array>());
+        text["environment"]["play-new"] = new;
+    })
+}
+
+/// The person's checkout gets a file, which is committed.
+fn adds(world: &World, file: &str, text: &str) {
+    let checkout = world.dir().join("person");
+    let path = checkout.join(file);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+    git(&checkout, &["add", "--all"]);
+    git(&checkout, &["commit", "--quiet", "--message", file]);
+}
+
+/// On its target's tip the new pin is not there.
+#[test]
+fn a_request_that_adds_an_environment_is_looked_at_as_it_is() {
+    let world = int_on(&[OLD]);
+    let config = with_new_environment(&world, "new.toml");
+    let base = branch(&world, "new");
+    let mds = world.file("main", "values/int/mds.yaml").unwrap();
+    adds(&world, "values/play-new/mds.yaml", &mds);
+    push_branch(&world, "new");
+    let done = checking(&world, "new", &base).config(Some(&config)).run().code(0);
+    done.says("0 problems").says("changes no pin");
+    world.datapin(&["check"]).config(Some(&config)).run().code(2).says("values/play-new/mds.yaml");
+}
+
+/// What the configuration names and the request forgets was not there before either: no reason to let it pass.
+#[test]
+fn a_request_that_adds_an_environment_without_its_files_is_2() {
+    let world = int_on(&[OLD]);
+    let config = with_new_environment(&world, "new.toml");
+    let base = branch(&world, "new");
+    adds(&world, "ci/new.toml", &std::fs::read_to_string(&config).unwrap());
+    push_branch(&world, "new");
+    checking(&world, "new", &base).config(Some(&config)).run().code(2).says("values/play-new/mds.yaml");
+}
+
+const BREAK: (&str, &str, &str) = ("values/play-test/kv.yaml", "version:", "versoin:");
+
+#[test]
+fn a_request_that_mends_a_pin_is_0() {
+    let world = int_on(&[OLD]);
+    world.push_as_person(&[BREAK], "typo");
+    world.datapin(&["check"]).run().code(2).says(BREAK.0);
+    let base = branch(&world, "mend");
+    git(&world.dir().join("person"), &["revert", "--no-edit", "HEAD"]);
+    push_branch(&world, "mend");
+    checking(&world, "mend", &base).run().code(0).says("0 problems");
+}
+
+#[test]
+fn what_was_unreadable_before_the_request_is_a_warning() {
+    let world = int_on(&[OLD]);
+    world.push_as_person(&[BREAK], "typo");
+    let done = bumped(&world, "int", NEW).code(0).says("timetable 2026.11.23-1 through pipeline int");
+    done.says("warning: play-test").says("leaves it as it was");
+    // one more that breaks there is the request's own
+    let base = branch(&world, "worse");
+    let path = world.dir().join("person/values/play-test/mds.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("version:", "versoin:")).unwrap();
+    git(&world.dir().join("person"), &["commit", "--quiet", "--all", "--message", "worse"]);
+    push_branch(&world, "worse");
+    checking(&world, "worse", &base).run().code(2).says("a pin would not be readable");
+}
