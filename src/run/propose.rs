@@ -186,7 +186,7 @@ pub async fn propose(context: &Context, asked: &Proposal, draft: &Draft) -> Resu
     let open = gitlab.merge_requests().find_open(&draft.branch).await.map_err(refused)?;
     let commit = push(context, draft).await?;
     let (request, new) = match open {
-        Some(open) => (update(gitlab, open.iid, asked, draft, assignees).await?, false),
+        Some(open) => (update(gitlab, &open, asked, draft, assignees).await?, false),
         None => match create(gitlab, asked, draft, assignees.clone()).await {
             Ok(made) => (made, true),
             // another job was faster
@@ -198,13 +198,15 @@ pub async fn propose(context: &Context, asked: &Proposal, draft: &Draft) -> Resu
                         draft.branch
                     ))
                 })?;
-                (update(gitlab, open.iid, asked, draft, assignees).await?, false)
+                (update(gitlab, &open, asked, draft, assignees).await?, false)
             }
             Err(error) => return Err(refused(error)),
         },
     };
     let request = match asked.merged {
         MergedBy::Person => request,
+        // GitLab would say so only once it was asked for long enough
+        MergedBy::GitLab if draft_mark(&request.title).is_some() => return Err(is_draft(&request)),
         MergedBy::GitLab => {
             let set = gitlab.merge_requests().accept(request.iid, commit.as_str(), When::ChecksPass).await;
             match set.map_err(refused)? {
@@ -250,19 +252,37 @@ async fn create(
 
 async fn update(
     gitlab: &GitLab,
-    iid: u64,
+    open: &MergeRequest,
     asked: &Proposal,
     draft: &Draft,
     assignees: Vec<u64>,
 ) -> Result<MergeRequest, RunError> {
+    let title = match draft_mark(&open.title) {
+        Some(mark) => format!("{mark} {}", draft.title),
+        None => draft.title.clone(),
+    };
     let change = Change {
-        title: Some(draft.title.clone()),
+        title: Some(title),
         description: Some(draft.description.clone()),
         labels: asked.labels.clone(),
         assignees,
         state: None,
     };
-    gitlab.merge_requests().update(iid, &change).await.map_err(refused)
+    gitlab.merge_requests().update(open.iid, &change).await.map_err(refused)
+}
+
+/// What makes a merge request a draft, as it stands in its title. <https://docs.gitlab.com/user/project/merge_requests/drafts/>
+fn draft_mark(title: &str) -> Option<&str> {
+    const MARKS: [&str; 3] = ["Draft:", "[Draft]", "(Draft)"];
+    let begins = |mark: &str| title.get(..mark.len()).filter(|begin| begin.eq_ignore_ascii_case(mark));
+    MARKS.into_iter().find_map(begins)
+}
+
+fn is_draft(request: &MergeRequest) -> RunError {
+    RunError::Unreachable(format!(
+        "!{} is brought up to date, and is a draft, which is not merged automatically: mark it as ready, then do this again or set it to auto-merge there: {}",
+        request.iid, request.web_url
+    ))
 }
 
 /// The commit that is on the branch now: the one that is there if it is the same, else a new one in its place.

@@ -315,3 +315,24 @@ fn a_check_that_fails_leaves_no_old_verdict() {
     let notes = place.request(1).notes;
     assert!(notes.len() == 1 && notes[0].contains(said) && !notes[0].contains("✅"), "{notes:#?}");
 }
+
+/// A person made it a draft: it stays one, and GitLab is not asked in vain to merge it.
+#[test]
+fn a_draft_stays_a_draft_and_is_not_merged_automatically() {
+    let place = Place::new();
+    place.bot(&["propose", "int", NEW]).run().code(0);
+    for mark in ["Draft:", "[DRAFT]", "(draft)"] {
+        place.server.state().project(place.project).request(1).unwrap().title = format!("{mark} not yet");
+        place.bot(&["propose", "int", NEW]).run().code(0).says("updated !1");
+        assert_eq!(place.request(1).title, format!("{mark} data(int): timetable {NEW}"));
+        let done = place.bot(&["propose", "int", LATER, "--auto-merge"]).run().code(3);
+        done.says("!1 is brought up to date").says("is a draft");
+        let asked = place.server.requests();
+        assert!(!asked.iter().any(|one| one.ends_with("/merge")), "it was asked to merge: {asked:#?}");
+        assert_eq!(place.request(1).title, format!("{mark} data(int): timetable {LATER}"));
+        assert_eq!(place.request(1).state, "opened");
+    }
+    place.server.state().project(place.project).request(1).unwrap().title = "Drafts of data".to_owned();
+    place.bot(&["propose", "int", NEW, "--auto-merge"]).run().code(0);
+    assert_eq!(place.request(1).state, "merged");
+}

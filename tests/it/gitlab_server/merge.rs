@@ -90,7 +90,7 @@ impl State {
             let said = format!("SHA does not match HEAD of source branch: {}", request.sha);
             return Answer::json(409, &json!({ "message": said }));
         }
-        if request.state != "opened" || request.unchecked > 0 {
+        if request.state != "opened" || request.unchecked > 0 || is_draft(&request.title) {
             return Answer::json(405, &json!({ "message": "405 Method Not Allowed" }));
         }
         let running = request.blocked.as_deref() == Some("ci_still_running");
@@ -110,11 +110,22 @@ impl State {
         Answer::json(200, &request_json(&url, project, users, &request))
     }
 
-    /// As a person merges in the page.
+    /// As a person merges in the page, who marks a draft as ready before.
     pub fn merge_by_person(&mut self, project: u64, iid: u64) {
+        let request = self.project(project).request(iid).expect("merge request");
+        while is_draft(&request.title) {
+            request.title =
+                request.title.split_at("Draft:".len()).1.trim_start_matches([')', ']', ' ']).to_owned();
+        }
         let answer = self.merge(project, iid, None, false);
         assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     }
+}
+
+/// <https://docs.gitlab.com/user/project/merge_requests/drafts/>
+fn is_draft(title: &str) -> bool {
+    let title = title.to_lowercase();
+    ["draft:", "[draft]", "(draft)"].iter().any(|mark| title.starts_with(mark))
 }
 
 pub fn split(state: &mut State, project: u64) -> (&mut Project, &[(String, u64)]) {
@@ -127,12 +138,13 @@ pub fn request_json(url: &str, project: &Project, users: &[(String, u64)], reque
     let status = match request {
         MergeRequest { unchecked: 1.., .. } => "checking",
         MergeRequest { state, .. } if state != "opened" => "not_open",
+        MergeRequest { title, .. } if is_draft(title) => "draft_status",
         MergeRequest { blocked: Some(word), .. } => word,
         _ => "mergeable",
     };
     json!({
         "iid": request.iid, "id": request.iid + 1000, "project_id": project.id, "state": request.state,
-        "title": request.title, "description": request.description, "source_branch": request.source_branch,
+        "title": request.title, "draft": is_draft(&request.title), "description": request.description, "source_branch": request.source_branch,
         "target_branch": request.target_branch, "source_project_id": request.source_project,
         "target_project_id": project.id, "sha": request.sha, "merge_commit_sha": request.merge_commit_sha,
         "squash_commit_sha": request.squash_commit_sha, "detailed_merge_status": status, "labels": request.labels,
