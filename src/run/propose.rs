@@ -3,7 +3,7 @@
 //!
 //! Its branch is datapin's own and is replaced as a whole; it is touched only while its tip is a commit of `propose`.
 
-use super::adopt::revert::PROPOSED;
+use super::adopt::revert::{PROPOSED, proposed};
 use super::context::Context;
 use super::markup::{block, code, title};
 use super::{RunError, merge_request, message};
@@ -13,7 +13,7 @@ use crate::gitlab::{
 };
 use crate::plan::{Plan, Planned};
 use crate::queue::blocking;
-use crate::repo::{CommitId, CommitTime, PushOutcome, RepoError};
+use crate::repo::{CommitId, CommitTime, LogEntry, PushOutcome, RepoError};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -42,8 +42,12 @@ pub enum MergedBy {
 /// A merge request as it would be made.
 #[derive(Debug, Clone)]
 pub struct Draft {
+    /// Pipeline.
+    pub pipeline: String,
     /// Its branch.
     pub branch: String,
+    /// What that branch was called once, if otherwise.
+    pub former: Option<String>,
     /// The branch that it is merged into.
     pub target: String,
     /// Tip of that branch.
@@ -113,7 +117,9 @@ fn write(
     let subject = format!("data({environments}): {} {}", pipeline.dataset, asked.version);
     let trailer = format!("{PROPOSED}: {}", pipeline.name);
     Draft {
+        pipeline: pipeline.name.clone(),
         branch: branch(pipeline),
+        former: pipeline.dataset.contains('-').then(|| named(pipeline, '-')),
         title: title(&subject),
         description: description(context, asked, pipeline, plan, &target),
         message: message::proposal(&subject, &planned.pins, &context.actor, &trailer),
@@ -123,9 +129,14 @@ fn write(
     }
 }
 
-/// The branch of a pipeline's merge request.
+/// The branch of a pipeline's merge request: no other pipeline has it. Of a dataset without `-` the last `-` is what
+/// separates; other datasets are set off with `+`, which no name holds.
 pub fn branch(pipeline: &Pipeline) -> String {
-    format!("datapin/propose/{}-{}", pipeline.name, pipeline.dataset)
+    named(pipeline, if pipeline.dataset.contains('-') { '+' } else { '-' })
+}
+
+fn named(pipeline: &Pipeline, separator: char) -> String {
+    format!("datapin/propose/{}{separator}{}", pipeline.name, pipeline.dataset)
 }
 
 fn description(
@@ -183,10 +194,10 @@ pub async fn propose(context: &Context, asked: &Proposal, draft: &Draft) -> Resu
     }
     // everything that may be refused comes before the push
     let assignees = assignees(gitlab, &asked.assignees).await?;
-    let open = gitlab.merge_requests().find_open(&draft.branch).await.map_err(refused)?;
+    let (draft, open) = &find(context, gitlab, draft).await?;
     let commit = push(context, draft).await?;
     let (request, new) = match open {
-        Some(open) => (update(gitlab, &open, asked, draft, assignees).await?, false),
+        Some(open) => (update(gitlab, open, asked, draft, assignees).await?, false),
         None => match create(gitlab, asked, draft, assignees.clone()).await {
             Ok(made) => (made, true),
             // another job was faster
@@ -215,6 +226,37 @@ pub async fn propose(context: &Context, asked: &Proposal, draft: &Draft) -> Resu
         }
     };
     Ok(if new { Proposed::Opened(request) } else { Proposed::Updated(request) })
+}
+
+/// The open merge request of a draft. One that was opened when its branch was called otherwise keeps that branch.
+async fn find(
+    context: &Context,
+    gitlab: &GitLab,
+    draft: &Draft,
+) -> Result<(Draft, Option<MergeRequest>), RunError> {
+    let mut draft = draft.clone();
+    if let Some(former) = draft.former.take() {
+        let open = gitlab.merge_requests().find_open(&former).await.map_err(refused)?;
+        if open.is_some() && on_branch(context, &former).await?.as_ref() == Some(&draft.pipeline) {
+            draft.branch = former;
+            return Ok((draft, open));
+        }
+    }
+    let open = gitlab.merge_requests().find_open(&draft.branch).await.map_err(refused)?;
+    Ok((draft, open))
+}
+
+/// The pipeline whose proposal is the newest on a branch, below what people may have pushed since.
+async fn on_branch(context: &Context, branch: &str) -> Result<Option<String>, RunError> {
+    const LOOKED_AT: usize = 20;
+    let (repo, branch) = (context.target.clone(), branch.to_owned());
+    let found = blocking(move || -> Result<Option<String>, RepoError> {
+        let Some(tip) = repo.fetch(&branch)? else { return Ok(None) };
+        let messages: Vec<String> =
+            repo.log(&tip, LOOKED_AT)?.into_iter().map(|entry| entry.message).collect();
+        Ok(proposed(&messages).map(str::to_owned))
+    });
+    Ok(found.await.map_err(super::outside::OutsideError::from)?)
 }
 
 fn refused(error: GitLabError) -> RunError {
@@ -285,6 +327,24 @@ fn is_draft(request: &MergeRequest) -> RunError {
     ))
 }
 
+/// Why what is on the branch may not be replaced.
+fn kept(draft: &Draft, there: &CommitId, entry: &LogEntry) -> Option<String> {
+    let branch = &draft.branch;
+    match proposed(std::slice::from_ref(&entry.message)) {
+        Some(pipeline) if pipeline == draft.pipeline => None,
+        Some(other) => Some(format!(
+            "branch `{branch}` has the proposal of pipeline `{other}` on it ({}), and not one of `{}`: merge or close that merge request and delete its branch first",
+            there.short(),
+            draft.pipeline
+        )),
+        None => Some(format!(
+            "branch `{branch}` is datapin's own, and {} of {} is on it; merge or delete it first",
+            there.short(),
+            entry.author_name
+        )),
+    }
+}
+
 /// The commit that is on the branch now: the one that is there if it is the same, else a new one in its place.
 async fn push(context: &Context, draft: &Draft) -> Result<CommitId, RunError> {
     let (repo, draft) = (context.target.clone(), draft.clone());
@@ -294,13 +354,8 @@ async fn push(context: &Context, draft: &Draft) -> Result<CommitId, RunError> {
             repo.commit(Some(&draft.tip), &draft.planned.changes, &draft.message, CommitTime::Now)?;
         if let Some(there) = &there {
             let Some(entry) = repo.log(there, 1)?.into_iter().next() else { return Ok(Ok(commit)) };
-            if !entry.message.lines().any(|line| line.starts_with(&format!("{PROPOSED}: "))) {
-                return Ok(Err(RunError::NotAllowed(format!(
-                    "branch `{}` is datapin's own, and {} of {} is on it; merge or delete it first",
-                    draft.branch,
-                    there.short(),
-                    entry.author_name
-                ))));
+            if let Some(why) = kept(&draft, there, &entry) {
+                return Ok(Err(RunError::NotAllowed(why)));
             }
             let same =
                 entry.parents == [draft.tip.clone()] && repo.changed_paths(Some(there), &commit)?.is_empty();

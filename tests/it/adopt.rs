@@ -87,6 +87,33 @@ fn adopt(world: &World, commit: &str) -> Done {
     adopting(world, commit, ZEROS).run()
 }
 
+/// More datasets beside the timetable, by name, service and pipeline. Of each the version is the tag of the service's
+/// image.
+fn more_datasets(world: &World, named: &[(&str, &str, &str)]) {
+    use toml_edit::{Array, InlineTable, Item, Table, value};
+    world.config(|text| {
+        for (_, pipeline) in text["pipeline"].as_table_mut().unwrap().iter_mut() {
+            pipeline["dataset"] = value("timetable");
+        }
+        for (name, service, pipeline) in named {
+            let mut dataset = Table::new();
+            dataset["version_pattern"] = value("\\d+\\.\\d+\\.\\d+");
+            dataset["services"] = value([*service].into_iter().collect::<Array>());
+            let mut pin = InlineTable::new();
+            pin.insert("file", "values/{environment}/{service}.yaml".into());
+            pin.insert("path", "image.tag".into());
+            dataset["pin"] = value(pin);
+            text["dataset"][name] = Item::Table(dataset);
+            let mut stage = InlineTable::new();
+            stage.insert("environment", "int".into());
+            let mut table = Table::new();
+            table["dataset"] = value(*name);
+            table["stages"] = value([stage].into_iter().collect::<Array>());
+            text["pipeline"][pipeline] = Item::Table(table);
+        }
+    });
+}
+
 /// Nobody is in the queue; the last line of history has this version and outcome.
 #[track_caller]
 fn ended(world: &World, version: &str, outcome: &str) -> Value {

@@ -336,3 +336,43 @@ fn a_draft_stays_a_draft_and_is_not_merged_automatically() {
     place.bot(&["propose", "int", NEW, "--auto-merge"]).run().code(0);
     assert_eq!(place.request(1).state, "merged");
 }
+
+/// `b-tt` of `x` and `b` of `tt-x`.
+fn with_names_that_run_together(place: &Place) {
+    more_datasets(&place.world, &[("x", "mds", "b-tt"), ("tt-x", "fbv", "b")]);
+}
+
+#[test]
+fn no_two_pipelines_share_a_merge_request() {
+    let place = Place::new();
+    with_names_that_run_together(&place);
+    place.bot(&["propose", "b-tt", "9.0.1"]).run().code(0).says("opened !1");
+    place.bot(&["propose", "b", "9.0.2"]).run().code(0).says("opened !2");
+    let branches = [1, 2].map(|iid| place.request(iid).source_branch);
+    assert_eq!(branches, ["datapin/propose/b-tt-x", "datapin/propose/b+tt-x"]);
+    place.bot(&["propose", "b", "9.0.3"]).run().code(0).says("updated !2");
+    let titles = [1, 2].map(|iid| place.request(iid).title);
+    assert_eq!(titles, ["data(int): x 9.0.1", "data(int): tt-x 9.0.3"]);
+}
+
+/// One that was opened when the branch of `b` had the name that is that of `b-tt` still goes on there.
+#[test]
+fn the_proposal_of_another_pipeline_is_not_replaced() {
+    let place = Place::new();
+    with_names_that_run_together(&place);
+    place.bot(&["propose", "b", "9.0.1"]).run().code(0).says("opened !1");
+    let former = "datapin/propose/b-tt-x";
+    git(&place.world.bare(), &["branch", "-m", "datapin/propose/b+tt-x", former]);
+    place.server.state().project(place.project).request(1).unwrap().source_branch = former.to_owned();
+    place.bot(&["propose", "b", "9.0.2"]).run().code(0).says("updated !1");
+    let tip = place.world.tip(former);
+    let done = place.bot(&["propose", "b-tt", "9.0.3"]).run().code(15);
+    done.says("has the proposal of pipeline `b` on it").says("`b-tt`");
+    assert_eq!((place.world.tip(former), place.requests()), (tip, 1));
+    assert_eq!(place.request(1).title, "data(int): tt-x 9.0.2");
+    // once it is merged, the branch is free
+    place.merge(1);
+    git(&place.world.bare(), &["branch", "-D", former]);
+    place.bot(&["propose", "b-tt", "9.0.3"]).run().code(0).says("opened !2");
+    place.bot(&["propose", "b", "9.0.4"]).run().code(0).says("opened !3");
+}
