@@ -1,4 +1,5 @@
 //! What a merge request would do: whether it changes only pins and settable values, and whether the plan would work now.
+//! What it does not change counts as its target has it now, which is what a merge leaves.
 //!
 //! | the merge request | verdict |
 //! |---|---|

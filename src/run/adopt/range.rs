@@ -238,9 +238,24 @@ fn one_line(text: &str) -> String {
         .join(" ")
 }
 
-/// What a branch that is not merged yet changes in an environment, against the commit that it began at.
-pub fn proposed(repo: &Repo, ground: &Ground, range: &Range) -> Result<Option<Found>, FilesError> {
-    let Some(pins) = pins(repo, ground, &range.before, &range.commit)? else { return Ok(None) };
+/// What a branch that is not merged yet changes in an environment, against the commit that it began at. What it does not
+/// change is what the tip of its target holds: so a merge leaves it.
+pub fn proposed(
+    repo: &Repo,
+    ground: &Ground,
+    range: &Range,
+    target: Option<&CommitId>,
+) -> Result<Option<Found>, FilesError> {
+    let Some(mut pins) = pins(repo, ground, &range.before, &range.commit)? else { return Ok(None) };
+    if let Some(target) = target {
+        let unchanged = |(pin, _): &(&mut PinRecord, Option<Scalar>)| pin.before.text == pin.after;
+        for (pin, now) in pins.iter_mut().zip(ground.held(repo, target)?).filter(unchanged) {
+            if let Some(now) = now {
+                pin.after.clone_from(&now.text);
+                pin.before = Value { text: now.text, source: now.source };
+            }
+        }
+    }
     let commits = repo.last_change(&ground.branch, &range.commit, &range.before, &ground.files())?;
     Ok(Some(Found {
         ground: ground.clone(),

@@ -69,16 +69,20 @@ pub(super) async fn look(
     grounds: Vec<Ground>,
     queues: &[Arc<Queue>],
 ) -> Result<Looked, OutsideError> {
-    let (repo, asked, range, queues) = (context.target.clone(), asked.clone(), range.clone(), queues.to_vec());
+    let (repo, asked, range, queues) =
+        (context.target.clone(), asked.clone(), range.clone(), queues.to_vec());
     let seen = blocking(move || -> Result<Looked, OutsideError> {
         let mut found = Vec::new();
+        let target = repo.fetch(&asked.target)?;
         for ground in grounds {
             // its history is that of the branch
             let ground = Ground { branch: asked.source.clone(), ..ground };
             let failed = |source| PlanError::Files { environment: ground.environment.clone(), source };
-            let one = match proposed(&repo, &ground, &range) {
+            let one = match proposed(&repo, &ground, &range, target.as_ref()) {
                 // the merge request neither breaks nor mends it: `check` warns
-                Err(source) if !is_git(&source) && ground.is_as_before(&repo, &range).map_err(failed)? => None,
+                Err(source) if !is_git(&source) && ground.is_as_before(&repo, &range).map_err(failed)? => {
+                    None
+                }
                 one => one.map_err(failed)?,
             };
             let Some(one) = one else { continue };

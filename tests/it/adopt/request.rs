@@ -284,3 +284,25 @@ fn what_was_unreadable_before_the_request_is_a_warning() {
     push_branch(&world, "worse");
     checking(&world, "worse", &base).run().code(2).says("a pin would not be readable");
 }
+
+/// A merge leaves the version that the target is on by now, and not the one that the branch began with.
+#[test]
+fn what_the_request_does_not_change_is_as_its_target_has_it() {
+    let world = int_on(&[OLD, NEW]);
+    let base = branch(&world, "size");
+    let path = world.dir().join("person/values/int/mds.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("size: 512", "size: 1024")).unwrap();
+    git(&world.dir().join("person"), &["commit", "--quiet", "--all", "--message", "more"]);
+    push_branch(&world, "size");
+    checking(&world, "size", &base).run().code(0).says(&format!("timetable {NEW} through"));
+    world.datapin(&["rollback", "int", "--reject"]).run().code(0);
+    let done = checking(&world, "size", &base).run().code(0).says(&format!("timetable {OLD} through"));
+    let done = done.says("cache.size: 512 → 1024");
+    assert!(!done.stdout.contains(NEW), "{}", done.stdout);
+    // what it changes itself counts as it says
+    let base = branch(&world, "again");
+    commit(&world, "int", OLD, NEW, "again");
+    push_branch(&world, "again");
+    checking(&world, "again", &base).run().code(15).says("rejected");
+}
