@@ -8,7 +8,7 @@
 //! | a plain revert to what was verified | 0, it would be a rollback |
 //! | comes from a fork | 15: a member has to push the branch to the project |
 //! | changes other files too | 2: a failed gate takes back the pins only |
-//! | leaves an environment with several versions, or changes several environments | 2 |
+//! | leaves an environment with several versions, or changes several environments or datasets | 2 |
 //! | a version that is none by the pattern, a pin that cannot be read and is not as it was | 2 |
 //! | frozen, rejected, `requires` not met, not promoted | 15 |
 //! | the queue or the repository is out of reach | 3 |
@@ -268,9 +268,10 @@ fn several(config: &Config, routes: &[Route]) -> Vec<String> {
         }
     }
     if routes.len() > 1 {
-        let names: Vec<&str> = routes.iter().map(|route| &route.what[..]).collect();
+        let name = |route: &Route| format!("{} in {}", route.order.dataset, route.what);
+        let names: Vec<String> = routes.iter().map(name).collect();
         bad.push(format!(
-            "it changes several environments ({}), each of which is a run of its own: make a merge request for each",
+            "it changes several environments or datasets ({}), each of which is a run of its own: make a merge request for each",
             names.join("; ")
         ));
     }

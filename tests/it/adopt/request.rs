@@ -306,3 +306,17 @@ fn what_the_request_does_not_change_is_as_its_target_has_it() {
     push_branch(&world, "again");
     checking(&world, "again", &base).run().code(15).says("rejected");
 }
+
+#[test]
+fn two_datasets_of_one_environment_are_named() {
+    let world = int_on(&[OLD]);
+    more_datasets(&world, &[("images", "mds", "images")]);
+    let base = branch(&world, "both");
+    let path = world.dir().join("person/values/int/mds.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("4.12.0", "4.13.0")).unwrap();
+    commit(&world, "int", OLD, NEW, "both");
+    push_branch(&world, "both");
+    let done = checking(&world, "both", &base).run().code(2);
+    done.says("images in int").says("timetable in int");
+}
