@@ -37,6 +37,21 @@ fn what_may_not_be_deployed_is_not_proposed() {
 }
 
 #[test]
+fn what_is_frozen_is_not_proposed() {
+    let world = int_on(&[OLD]);
+    world.datapin(&["queue", "freeze", "int", "--reason", "fair"]).run().code(0);
+    let tips = (world.tip("main"), world.tip("datapin/queue"));
+    for args in [&["propose", "int", NEW][..], &["propose", "int", NEW, "--dry-run"]] {
+        world.datapin(args).run().code(15).says("fair");
+    }
+    assert_eq!((world.tip("main"), world.tip("datapin/queue")), tips);
+    let branches = git(&world.bare(), &["branch", "--list", "datapin/propose/*"]);
+    assert_eq!(branches, "", "nothing was pushed");
+    world.datapin(&["queue", "thaw", "int"]).run().code(0);
+    world.datapin(&["propose", "int", NEW, "--dry-run"]).run().code(0);
+}
+
+#[test]
 fn without_gitlab_it_is_2_and_with_the_token_of_a_job_3() {
     let world = int_on(&[OLD]);
     let branches = || git(&world.bare(), &["branch", "--list"]);
