@@ -29,14 +29,14 @@ const REST: Duration = Duration::from_secs(10);
 /// Where statuses are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// In the graph of the CI pipeline that the run is part of.
+    /// In the graph of the CI pipeline that the run is part of, or of its parent: a child pipeline has none.
     Pipeline {
         /// Its commit.
         sha: String,
         /// Its branch.
         branch: String,
-        /// Its id.
-        id: u64,
+        /// Its id; `None` lets GitLab take the newest of that commit and branch.
+        id: Option<u64>,
     },
     /// On the commits of the run: the pipeline is not one of this project, or there is none.
     Commits,
@@ -166,7 +166,7 @@ impl Mirror {
 
     fn status(&self, wanted: &Wanted) -> Option<CommitStatus> {
         let (sha, branch, pipeline_id) = match &self.place {
-            Place::Pipeline { sha, branch, id } => (sha.clone(), branch.clone(), Some(*id)),
+            Place::Pipeline { sha, branch, id } => (sha.clone(), branch.clone(), *id),
             Place::Commits => (wanted.commit.clone()?, wanted.branch.clone(), None),
         };
         Some(CommitStatus {

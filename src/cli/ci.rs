@@ -21,6 +21,27 @@ pub(super) fn ci() -> Option<Ci> {
     })
 }
 
+/// The variable in which the jobs of a child pipeline are told which pipeline made it: GitLab does not say.
+pub(super) const PARENT: &str = "DATAPIN_PARENT_PIPELINE";
+
+/// The CI pipeline of this job, as GitLab has it in its lists.
+pub(super) enum Own {
+    /// It is listed.
+    Listed(u64),
+    /// A child of another one, which has its id if that is known: it takes no commit statuses.
+    Child(Option<u64>),
+}
+
+/// The CI pipeline of this job, if there is one.
+pub(super) fn own() -> Option<Own> {
+    let id = |name: &str| variable(name).and_then(|id| id.parse().ok());
+    let own = id("CI_PIPELINE_ID")?;
+    Some(match variable("CI_PIPELINE_SOURCE").as_deref() {
+        Some("parent_pipeline") => Own::Child(id(PARENT)),
+        Some(_) | None => Own::Listed(own),
+    })
+}
+
 /// What shows the runs of this process in GitLab; `None` where no project of it is named, or it cannot be used, which is
 /// said.
 pub fn mirror(context: &Context) -> Option<Mirror> {
@@ -36,11 +57,11 @@ pub fn mirror(context: &Context) -> Option<Mirror> {
     let here = variable("CI_SERVER_HOST").is_some_and(|host| host == gitlab.host());
     let own = ["CI_PROJECT_ID", "CI_PROJECT_PATH"].iter().filter_map(|name| variable(name));
     let same = here && own.clone().any(|name| name == gitlab.project());
-    let id = variable("CI_PIPELINE_ID").and_then(|id| id.parse().ok());
-    let place = match (same, id, variable("CI_COMMIT_SHA")) {
-        (true, Some(id), Some(sha)) => {
-            Place::Pipeline { sha, branch: variable("CI_COMMIT_REF_NAME").unwrap_or_default(), id }
-        }
+    let branch = variable("CI_COMMIT_REF_NAME").unwrap_or_default();
+    let place = match (same, self::own(), variable("CI_COMMIT_SHA")) {
+        (true, Some(Own::Listed(id)), Some(sha)) => Place::Pipeline { sha, branch, id: Some(id) },
+        // it is of the same commit and branch
+        (true, Some(Own::Child(parent)), Some(sha)) => Place::Pipeline { sha, branch, id: parent },
         _ => Place::Commits,
     };
     // named on purpose, or the job's own: then it is known which repository it is

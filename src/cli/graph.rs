@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::output::emit;
 use super::stage::CommandError;
-use super::{Common, edge};
+use super::{Common, ci, edge};
 use crate::config::{Config, Pipeline};
 use crate::exit::Exit;
 use crate::graph::{self, Settings};
@@ -61,6 +61,10 @@ fn variables(
         config.check_version(&pipeline.dataset, version).map_err(CommandError::Usage)?;
     }
     let file = common.config.as_ref().map(|path| path.display().to_string());
+    let parent = ci::own().and_then(|own| match own {
+        ci::Own::Listed(id) => Some(id.to_string()),
+        ci::Own::Child(_) => None,
+    });
     let said = [
         ("DATAPIN_PIPELINE", Some(args.pipeline.clone())),
         ("DATAPIN_VERSION", args.version.clone()),
@@ -68,6 +72,8 @@ fn variables(
         ("DATAPIN_CONFIG", file),
         ("DATAPIN_REPOSITORY", common.repository.clone()),
         ("DATAPIN_ACTOR", common.actor.clone()),
+        // where the commit statuses of the child's jobs are shown
+        (ci::PARENT, parent),
     ];
     let given = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Ok(given.collect())

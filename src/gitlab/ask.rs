@@ -225,6 +225,9 @@ impl GitLab {
             (false, _) if body.code == "insufficient_scope" => format!(
                 "the token lacks a scope: this needs a token with the scope {scope}; make a new one, scopes can't be added"
             ),
+            (false, _) if body.text.contains("Pipeline for pipeline_id") => {
+                "a status is shown in a pipeline of that commit and branch only, and in no child pipeline; a child pipeline that `datapin step graph` wrote shows them in its parent's".to_owned()
+            }
             (false, _) => format!(
                 "there is no such thing, or the token may not see or do it (GitLab doesn't say which): it needs the scope {scope} and at least the role {role} in {project}"
             ),

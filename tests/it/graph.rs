@@ -314,6 +314,20 @@ fn the_command_tells_the_jobs_what_it_was_told() {
     assert_eq!(told.code(0).stdout.lines().count(), done.stdout.lines().count() - 4, "no image, no changes");
 }
 
+/// GitLab shows no commit status in a child pipeline, and does not tell its jobs which one their parent is.
+#[test]
+fn the_jobs_are_told_which_pipeline_is_their_parent() {
+    let world = World::new();
+    let parent = |source: &str| {
+        let bot = world.datapin(&["step", "graph", "int", NEW]).in_ci("501", "1");
+        let done = bot.env("CI_PIPELINE_SOURCE", source).run().code(0);
+        let document: Value = serde_yaml::from_str(&done.stdout).unwrap();
+        document["variables"]["DATAPIN_PARENT_PIPELINE"]["value"].as_str().map(str::to_owned)
+    };
+    assert_eq!(parent("trigger").as_deref(), Some("501"));
+    assert_eq!(parent("parent_pipeline"), None, "a child itself: its statuses are refused, too");
+}
+
 #[test]
 fn a_wrong_version_makes_no_graph() {
     let world = World::new();

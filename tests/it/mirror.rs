@@ -24,6 +24,7 @@ impl Shown {
         let server = GitLabServer::start();
         let project = server.project("data/environments");
         let token = server.token("bot", Role::Maintainer, &["api"]);
+        server.state().new_pipeline_called(501, project, "main", SHA, "trigger");
         Self { server, project, token }
     }
 
@@ -75,7 +76,7 @@ impl Shown {
 }
 
 fn pipeline() -> Place {
-    Place::Pipeline { sha: SHA.to_owned(), branch: "main".to_owned(), id: 501 }
+    Place::Pipeline { sha: SHA.to_owned(), branch: "main".to_owned(), id: Some(501) }
 }
 
 fn picture(name: &str) -> Script {

@@ -21,6 +21,7 @@ fn status(state: StatusState) -> CommitStatus {
 async fn a_status_that_is_so_already_is_no_error_and_a_busy_pipeline_is_asked_again() {
     let server = GitLabServer::start();
     let (id, gitlab) = project(&server);
+    server.state().new_pipeline_called(7, id, "main", &"a".repeat(40), "trigger");
     assert_eq!(gitlab.commit_status(&status(StatusState::Running)).await.unwrap(), StatusSet::Changed);
     assert_eq!(gitlab.commit_status(&status(StatusState::Running)).await.unwrap(), StatusSet::Already);
     let busy = serde_json::json!({ "message": "The pipeline is locked by another request" });
@@ -32,6 +33,28 @@ async fn a_status_that_is_so_already_is_no_error_and_a_busy_pipeline_is_asked_ag
     assert_eq!(seen[0].history, ["running", "success"]);
     assert_eq!(seen[0].pipeline, Some(7));
     assert_eq!(seen[0].description.chars().count(), 127);
+}
+
+/// <https://gitlab.com/gitlab-org/gitlab/-/blob/master/app/services/ci/create_commit_status_service.rb>
+#[tokio::test]
+async fn a_child_pipeline_takes_no_status_and_without_one_the_newest_listed_does() {
+    let server = GitLabServer::start();
+    let (id, gitlab) = project(&server);
+    let sha = "a".repeat(40);
+    for (pipeline, source) in [(6, "trigger"), (7, "parent_pipeline")] {
+        server.state().new_pipeline_called(pipeline, id, "main", &sha, source);
+    }
+    let refused = gitlab.commit_status(&status(StatusState::Running)).await.unwrap_err();
+    let words = refused.to_string();
+    assert!(words.contains("404 Pipeline for pipeline_id, sha and ref Not Found"), "{words}");
+    assert!(words.contains("in no child pipeline") && !words.contains("scope"), "{words}");
+    let anywhere = CommitStatus { pipeline_id: None, ..status(StatusState::Running) };
+    assert_eq!(gitlab.commit_status(&anywhere).await.unwrap(), StatusSet::Changed);
+    assert_eq!(server.state().project(id).statuses[0].pipeline, Some(6));
+    let shown = gitlab.statuses_beside(&anywhere).await.unwrap();
+    assert_eq!(shown, [("datapin/int/mds".to_owned(), StatusState::Running)]);
+    let elsewhere = CommitStatus { branch: Some("topic".to_owned()), pipeline_id: Some(6), ..anywhere };
+    assert!(gitlab.commit_status(&elsewhere).await.unwrap_err().is_not_found());
 }
 
 #[tokio::test]

@@ -42,6 +42,11 @@ impl CommitStatus {
 }
 
 impl Pipeline {
+    /// Whether it is one of its project's own list, as most of the API has it: a child pipeline is not.
+    pub fn is_listed(&self) -> bool {
+        self.source != "parent_pipeline"
+    }
+
     /// Jobs that count: not those that were retried.
     pub fn live_jobs(&self) -> impl Iterator<Item = &Job> {
         self.jobs.iter().filter(|job| !job.retried)
@@ -147,6 +152,12 @@ impl State {
         pipeline.go_on();
         self.project(project).pipelines.push(pipeline);
         id
+    }
+
+    /// The same under an id of the test's own.
+    pub fn new_pipeline_called(&mut self, id: u64, project: u64, branch: &str, sha: &str, source: &str) {
+        let made = self.new_pipeline(project, branch, sha, source, BTreeMap::new());
+        self.pipeline(made).id = id;
     }
 
     pub fn set_job(&mut self, pipeline: u64, name: &str, status: &str) -> bool {

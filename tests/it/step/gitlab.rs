@@ -29,8 +29,13 @@ impl GitLab {
 
     /// A new pipeline of the tip.
     pub fn pipeline(&self, world: &World) -> u64 {
+        self.pipeline_by(world, "push")
+    }
+
+    /// The same for another reason.
+    pub fn pipeline_by(&self, world: &World, source: &str) -> u64 {
         let sha = world.tip("main");
-        self.server.state().new_pipeline(self.project, "main", &sha, "push", Default::default())
+        self.server.state().new_pipeline(self.project, "main", &sha, source, Default::default())
     }
 
     /// The pipeline is cancelled.
@@ -70,18 +75,32 @@ impl GitLab {
 
     /// The runners of a new pipeline whose token may ask.
     pub fn runner<'w>(&'w self, world: &'w World) -> Runner<'w> {
-        self.runner_with(world, &self.reads)
+        self.runner_with(world, self.pipeline(world), &self.reads)
     }
 
-    /// The runners of a new pipeline whose token may show the run as well.
+    /// The runners of a new child pipeline, as a graph is, whose token may show the run as well.
     pub fn showing<'w>(&'w self, world: &'w World) -> Runner<'w> {
-        let sha = world.tip("main");
-        self.runner_with(world, &self.shows).env("CI_COMMIT_SHA", &sha).env("CI_COMMIT_REF_NAME", "main")
+        let parent = self.parent().unwrap_or_else(|| self.pipeline_by(world, "trigger"));
+        self.showing_without_parent(world).env("DATAPIN_PARENT_PIPELINE", &parent.to_string())
     }
 
-    fn runner_with<'w>(&'w self, world: &'w World, token: &str) -> Runner<'w> {
-        let pipeline = self.pipeline(world).to_string();
-        let runner = Runner::new(world, &pipeline).of(self);
+    /// The same where the jobs are not told whose child they are.
+    pub fn showing_without_parent<'w>(&'w self, world: &'w World) -> Runner<'w> {
+        let child = self.pipeline_by(world, "parent_pipeline");
+        self.runner_with(world, child, &self.shows)
+            .env("CI_PIPELINE_SOURCE", "parent_pipeline")
+            .env("CI_COMMIT_SHA", &world.tip("main"))
+            .env("CI_COMMIT_REF_NAME", "main")
+    }
+
+    /// The pipeline that the data-management tool triggered.
+    pub fn parent(&self) -> Option<u64> {
+        let state = self.server.state();
+        state.pipelines().find(|known| known.source == "trigger").map(|known| known.id)
+    }
+
+    fn runner_with<'w>(&'w self, world: &'w World, pipeline: u64, token: &str) -> Runner<'w> {
+        let runner = Runner::new(world, &pipeline.to_string()).of(self);
         self.variables(token).into_iter().fold(runner, |runner, (name, value)| runner.env(name, &value))
     }
 

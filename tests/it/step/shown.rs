@@ -6,7 +6,7 @@ use toml_edit::value;
 
 use super::gitlab::GitLab;
 use super::jobs::{Runner, publish};
-use crate::gitlab_server::Fault;
+use crate::gitlab_server::{CommitStatus, Fault};
 use crate::world::{NEW, OLD, World};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -45,8 +45,8 @@ fn every_job_shows_what_it_moved_and_a_retried_one_nothing_twice() {
     let all = ["fbv", "gate int-test", "kv", "mds", "remo"];
     assert_eq!(gitlab.shown(), lines(&all, "success"));
     assert_eq!(gitlab.deployed(), ["int: running success"]);
-    let own = |one: &crate::gitlab_server::CommitStatus| one.pipeline == runner.pipeline.parse().ok();
-    assert!(gitlab.statuses().iter().all(own), "they are in the graph of the jobs' own pipeline");
+    let beside = |one: &CommitStatus| one.pipeline == gitlab.parent();
+    assert!(gitlab.statuses().iter().all(beside), "the jobs' own is a child, which GitLab shows none in");
 
     for args in [&["deploy", "int", "mds"][..], &["gate", "int", "int-test"], &["record", "int"], &["finish"]]
     {
@@ -54,6 +54,22 @@ fn every_job_shows_what_it_moved_and_a_retried_one_nothing_twice() {
     }
     assert_eq!(gitlab.shown(), lines(&all, "success"));
     assert_eq!(gitlab.deployed(), ["int: running success"]);
+}
+
+/// GitLab then takes the newest pipeline of the commit that is no child.
+#[test]
+fn who_wrote_the_graph_need_not_be_known() {
+    let (world, gitlab) = world();
+    gitlab.server.state().notice_pushes();
+    let parent = gitlab.pipeline_by(&world, "trigger");
+    let runner = gitlab.showing_without_parent(&world);
+    deploys(&runner);
+    runner.step(&["gate", "int", "int-test"]).code(0);
+    runner.step(&["record", "int"]).code(0);
+    let done = runner.step(&["finish"]).code(0);
+    assert!(!done.stderr.contains("will not show"), "{}", done.stderr);
+    assert_eq!(gitlab.shown(), lines(&["fbv", "gate int-test", "kv", "mds", "remo"], "success"));
+    assert!(gitlab.statuses().iter().all(|one| one.pipeline == Some(parent)));
 }
 
 /// Said by another job it could come after the end that was shown, and would stay.

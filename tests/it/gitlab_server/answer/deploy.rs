@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Call, bad, not_found, page};
-use crate::gitlab_server::state::{CommitStatus, Deployment, State};
+use crate::gitlab_server::state::{CommitStatus, Deployment, Pipeline, State};
 use crate::gitlab_server::wire::Answer;
 
 const STATES: [&str; 6] = ["pending", "running", "success", "failed", "canceled", "skipped"];
@@ -21,9 +21,27 @@ pub fn status(state: &mut State, call: &Call<'_>) -> Answer {
     };
     // without a repository every id is that of a commit
     let sha = if project.bare.is_some() { sha } else { call.parts[0].clone() };
+    let branch = text("ref");
+    let of_commit = |known: &&Pipeline| {
+        known.is_listed() && known.sha == sha && (branch.is_empty() || known.branch == branch)
+    };
+    let asked = call.request.text("pipeline_id").filter(|id| !id.is_empty());
+    let mut listed = project.pipelines.iter().filter(of_commit);
+    let pipeline = match &asked {
+        Some(id) => listed.find(|known| known.id.to_string() == *id),
+        // else an external one of its own, which nobody here looks at
+        None => listed.max_by_key(|known| known.id),
+    };
+    let pipeline = pipeline.map(|known| known.id);
+    if asked.is_some() && pipeline.is_none() {
+        let said = "404 Pipeline for pipeline_id, sha and ref Not Found";
+        return Answer::json(404, &json!({ "message": said }));
+    }
     // one that has ended is left as it is, and another one takes its place
     let lives = |known: &CommitStatus| ["created", "pending", "running"].contains(&known.state.as_str());
-    let same = |known: &CommitStatus| known.sha == sha && known.name == name && lives(known);
+    let same = |known: &CommitStatus| {
+        known.sha == sha && known.name == name && known.pipeline == pipeline && lives(known)
+    };
     let at = project.statuses.iter().position(same);
     let at = at.unwrap_or_else(|| {
         project.statuses.push(CommitStatus {
@@ -32,7 +50,7 @@ pub fn status(state: &mut State, call: &Call<'_>) -> Answer {
             state: "created".to_owned(),
             target_url: String::new(),
             description: String::new(),
-            pipeline: None,
+            pipeline,
             history: Vec::new(),
         });
         project.statuses.len() - 1
@@ -45,7 +63,6 @@ pub fn status(state: &mut State, call: &Call<'_>) -> Answer {
     }
     known.target_url = text("target_url");
     known.description = text("description");
-    known.pipeline = text("pipeline_id").parse().ok();
     known.state.clone_from(&wanted);
     known.history.push(wanted.clone());
     Answer::json(201, &json!({ "id": at + 1, "sha": known.sha, "name": known.name, "status": wanted }))
