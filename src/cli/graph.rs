@@ -2,12 +2,14 @@
 
 use clap::Args;
 
+use super::edge::EdgeError;
 use super::output::emit;
 use super::stage::CommandError;
 use super::{Common, ci, edge};
 use crate::config::{Config, Pipeline};
 use crate::exit::Exit;
 use crate::graph::{self, Settings};
+use crate::repo::Location;
 
 /// Prints the GitLab child pipeline of a pipeline.
 #[derive(Debug, Clone, Args)]
@@ -46,6 +48,24 @@ pub fn graph(common: &Common, args: &Graph) -> Result<Exit, CommandError> {
     Ok(Exit::Ok)
 }
 
+/// The graph is a file that people download: no password gets into it. A variable of the project is there in the jobs of
+/// the child pipeline anyway.
+fn repository(common: &Common) -> Result<Option<String>, CommandError> {
+    let Some(text) = &common.repository else { return Ok(None) };
+    if !Location::parse(text).map_err(EdgeError::from)?.has_password() {
+        return Ok(Some(text.clone()));
+    }
+    if edge::variable("DATAPIN_REPOSITORY").as_ref() == Some(text) {
+        return Ok(None);
+    }
+    Err(CommandError::Usage(
+        "the URL of `--repository` has a password, and everybody who sees the pipeline could read it in the graph: write \
+         the URL without it, put it into a CI variable, and name that in datapin.toml: `[repository] token = { env = \"…\" }` \
+         (`repository.token`)"
+            .to_owned(),
+    ))
+}
+
 /// What the jobs are told: what this command was told.
 fn variables(
     common: &Common,
@@ -70,7 +90,7 @@ fn variables(
         ("DATAPIN_VERSION", args.version.clone()),
         ("DATAPIN_SET", (!set.is_empty()).then(|| set.join(";"))),
         ("DATAPIN_CONFIG", file),
-        ("DATAPIN_REPOSITORY", common.repository.clone()),
+        ("DATAPIN_REPOSITORY", repository(common)?),
         ("DATAPIN_ACTOR", common.actor.clone()),
         // where the commit statuses of the child's jobs are shown
         (ci::PARENT, parent),

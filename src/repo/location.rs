@@ -62,6 +62,11 @@ impl Location {
         }
     }
 
+    /// Whether a password was in the text.
+    pub fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
     /// Whether the repository is a directory of this machine.
     pub fn is_local(&self) -> bool {
         matches!(self.place, Place::Local { .. })

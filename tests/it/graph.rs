@@ -328,6 +328,32 @@ fn the_jobs_are_told_which_pipeline_is_their_parent() {
     assert_eq!(parent("parent_pipeline"), None, "a child itself: its statuses are refused, too");
 }
 
+/// The graph is an artifact.
+#[test]
+fn no_password_of_a_repository_gets_into_the_graph() {
+    let world = World::new();
+    let secret = "https://oauth2:glpat-SECRET@git.example.com/data/environments.git";
+    let graph = |bot: crate::world::Bot| {
+        let done = bot.run().code(0);
+        assert!(!done.stdout.contains("SECRET") && !done.stderr.contains("SECRET"), "{}", done.stdout);
+        let document: Value = serde_yaml::from_str(&done.stdout).unwrap();
+        document["variables"]["DATAPIN_REPOSITORY"]["value"].as_str().map(str::to_owned)
+    };
+    let args = ["step", "graph", "int", NEW];
+    // the jobs of the child have that variable, too
+    assert_eq!(graph(world.datapin(&args).env("DATAPIN_REPOSITORY", secret)), None);
+    for plain in ["https://oauth2@git.example.com/x.git", "git@git.example.com:x.git"] {
+        assert_eq!(graph(world.datapin(&args).env("DATAPIN_REPOSITORY", plain)).as_deref(), Some(plain));
+    }
+    let args = ["step", "graph", "int", NEW, "--repository", secret];
+    let done = world.datapin(&args).run().code(2).says("repository.token");
+    assert!(done.stdout.is_empty() && !done.stderr.contains("SECRET"), "{}", done.stderr);
+    // whatever stands in the variable
+    let other = "https://oauth2:glpat-OTHER@git.example.com/x.git";
+    let done = world.datapin(&args).env("DATAPIN_REPOSITORY", other).run().code(2);
+    assert!(!done.stderr.contains("SECRET") && !done.stderr.contains("OTHER"), "{}", done.stderr);
+}
+
 #[test]
 fn a_wrong_version_makes_no_graph() {
     let world = World::new();
