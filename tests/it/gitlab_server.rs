@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-pub use state::{CommitStatus, Deployment, Fault, Grant, JobTemplate, MergeMethod, Role, State};
+pub use state::{CommitStatus, Deployment, Fault, Grant, JobTemplate, MergeMethod, OnNewCommit, Role, State};
 
 /// A server until it is dropped.
 pub struct GitLabServer {

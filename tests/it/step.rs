@@ -7,6 +7,7 @@ mod jobs;
 mod manual;
 mod pictures;
 mod records;
+mod redundant;
 mod retried;
 mod rules;
 mod shown;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::state::{CommitStatus, Job, Pipeline, Project, State};
+use super::state::{CommitStatus, Job, OnNewCommit, Pipeline, Project, State};
 use crate::transport::{git, git_command};
 
 const DONE: [&str; 4] = ["success", "failed", "canceled", "skipped"];
@@ -26,6 +26,12 @@ impl Project {
         let name = format!("{name}^{{commit}}");
         let output = git_command(bare).args(["rev-parse", "--verify", "--quiet", &name]).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    }
+
+    fn ci_file(&self, sha: &str) -> Option<String> {
+        let file = format!("{sha}:.gitlab-ci.yml");
+        let output = git_command(self.bare.as_ref()?).args(["show", &file]).output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
     }
 
     fn skips_ci(&self, sha: &str) -> bool {
@@ -111,10 +117,32 @@ impl State {
             project.seen = tips;
             for (branch, sha) in moved {
                 if !self.project(id).skips_ci(&sha) {
-                    self.new_pipeline(id, &branch, &sha, "push", BTreeMap::new());
+                    let made = self.new_pipeline(id, &branch, &sha, "push", BTreeMap::new());
+                    self.cancel_redundant(id, made);
                 }
             }
         }
+    }
+
+    /// “Auto-cancel redundant pipelines”, which is on by default: child pipelines are no exception. No job here is
+    /// interruptible. <https://docs.gitlab.com/ci/pipelines/settings/#auto-cancel-redundant-pipelines>
+    fn cancel_redundant(&mut self, project: u64, new: u64) {
+        let (branch, sha) = {
+            let new = self.pipeline(new);
+            (new.branch.clone(), new.sha.clone())
+        };
+        let waits = |job: &Job| ["created", "pending", "manual", "skipped"].contains(&job.status.as_str());
+        let redundant = |known: &&Pipeline| {
+            known.id < new
+                && known.branch == branch
+                && known.sha != sha
+                && known.on_new_commit == OnNewCommit::Conservative
+                && !DONE.contains(&known.status())
+                && known.live_jobs().all(waits)
+        };
+        let old: Vec<u64> =
+            self.project(project).pipelines.iter().filter(redundant).map(|known| known.id).collect();
+        old.into_iter().for_each(|id| self.cancel(id));
     }
 
     pub fn new_pipeline(
@@ -127,6 +155,9 @@ impl State {
     ) -> u64 {
         let id = self.next_id();
         let template = self.project(project).template.clone();
+        // a child pipeline has a file of its own
+        let file = if source == "parent_pipeline" { None } else { self.project(project).ci_file(sha) };
+        let on_new_commit = OnNewCommit::of(&file.unwrap_or_default());
         let jobs = template.into_iter().map(|job| Job {
             id: self.next_id(),
             name: job.name,
@@ -147,6 +178,7 @@ impl State {
             variables,
             inputs: BTreeMap::new(),
             cancelled: false,
+            on_new_commit,
             jobs: jobs.collect(),
         };
         pipeline.go_on();

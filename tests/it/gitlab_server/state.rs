@@ -145,8 +145,31 @@ pub struct Pipeline {
     pub variables: BTreeMap<String, String>,
     pub inputs: BTreeMap<String, String>,
     pub cancelled: bool,
+    pub on_new_commit: OnNewCommit,
     /// Retried ones too.
     pub jobs: Vec<Job>,
+}
+
+/// `workflow: auto_cancel: on_new_commit` of the file that a pipeline was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnNewCommit {
+    /// Cancelled as long as no job began that is not interruptible: the default.
+    Conservative,
+    /// Left alone.
+    None,
+}
+
+impl OnNewCommit {
+    /// As the text of a `.gitlab-ci.yml` says, with a header of inputs or without.
+    pub fn of(text: &str) -> Self {
+        let jobs = text.split_once("\n---\n").map_or(text, |(_, jobs)| jobs);
+        let file: serde_yaml::Value = serde_yaml::from_str(jobs).unwrap_or_default();
+        match file["workflow"]["auto_cancel"]["on_new_commit"].as_str() {
+            Some("none") => OnNewCommit::None,
+            Some("conservative") | None => OnNewCommit::Conservative,
+            Some(other) => panic!("{other} is not known here"),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -1,11 +1,15 @@
 //! The GitLab that the jobs of a run belong to: the shared stateful one, with the repository of a world in it.
 
+use datapin::graph::Settings;
+
 use super::jobs::Runner;
-use crate::gitlab_server::{CommitStatus, Deployment, GitLabServer, JobTemplate, Role};
+use crate::gitlab_server::{CommitStatus, Deployment, GitLabServer, JobTemplate, OnNewCommit, Role};
 use crate::world::{Bot, World};
 
 /// What a pipeline still has before it: without it a pipeline would be over after its first job.
 const LATER: &str = "later";
+
+const SAMPLE: &str = include_str!("../../../environments/datapin.toml");
 
 /// GitLab until it is dropped.
 pub struct GitLab {
@@ -14,6 +18,13 @@ pub struct GitLab {
     reads: String,
     shows: String,
     stranger: String,
+}
+
+/// The file that a child pipeline is made from.
+fn graph_file() -> String {
+    let config = datapin::config::load("datapin.toml", SAMPLE).unwrap();
+    let graph = datapin::graph::graph(&config, config.pipeline("int").unwrap());
+    graph.yaml(&config.source, &Settings::default()).unwrap()
 }
 
 impl GitLab {
@@ -35,7 +46,12 @@ impl GitLab {
     /// The same for another reason.
     pub fn pipeline_by(&self, world: &World, source: &str) -> u64 {
         let sha = world.tip("main");
-        self.server.state().new_pipeline(self.project, "main", &sha, source, Default::default())
+        let mut state = self.server.state();
+        let id = state.new_pipeline(self.project, "main", &sha, source, Default::default());
+        if source == "parent_pipeline" {
+            state.pipeline(id).on_new_commit = OnNewCommit::of(&graph_file());
+        }
+        id
     }
 
     /// The pipeline is cancelled.
