@@ -31,7 +31,8 @@ pub use step::Step;
 
 use std::path::PathBuf;
 
-use clap::builder::Resettable;
+use clap::builder::{Resettable, StyledStr};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// Deploys data versions to microservices through GitOps: one commit pins them, a failed gate reverts it.
@@ -53,8 +54,8 @@ impl Cli {
     /// # Errors
     /// What clap says of it, `--help` and `--version` among that.
     pub fn from_args() -> Result<Self, clap::Error> {
-        let matches = without_empty_variables(Self::command()).try_get_matches()?;
-        Self::from_arg_matches(&matches)
+        let matches = without_empty_variables(Self::command()).try_get_matches();
+        Self::from_arg_matches(&matches.map_err(with_variables)?)
     }
 
     /// The command as people see it, for completions and the manual page.
@@ -76,6 +77,38 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
             false => arg,
         })
         .mut_subcommands(without_empty_variables)
+}
+
+/// The same with the variables, and the component's inputs, that may say what is missing: a job of CI has no arguments.
+fn with_variables(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else { return error };
+    if error.kind() != ErrorKind::MissingRequiredArgument {
+        return error;
+    }
+    let command = Cli::command();
+    let tips: Vec<StyledStr> =
+        missing.iter().filter_map(|name| Some(tip(name, &variable_of(&command, name)?).into())).collect();
+    if !tips.is_empty() {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+    }
+    error
+}
+
+/// The variable of an argument as it is shown, `<PIPELINE>`: the same in every command.
+fn variable_of(command: &clap::Command, shown: &str) -> Option<String> {
+    let own = command.get_arguments().find(|arg| arg.is_positional() && arg.to_string() == shown);
+    let own = own.and_then(|arg| Some(arg.get_env()?.to_string_lossy().into_owned()));
+    own.or_else(|| command.get_subcommands().find_map(|command| variable_of(command, shown)))
+}
+
+fn tip(argument: &str, variable: &str) -> String {
+    let input = match variable {
+        "DATAPIN_PIPELINE" => ": the input `pipeline` of the CI/CD component sets it",
+        "DATAPIN_VERSION" => ": the input `version` of the CI/CD component sets it",
+        _ => "",
+    };
+    let here = if std::env::var_os(variable).is_some() { "; here it is empty" } else { "" };
+    format!("the variable {variable} may say {argument}, too{input}{here}")
 }
 
 const EXIT_CODES: &str = "Exit codes:

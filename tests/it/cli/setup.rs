@@ -24,6 +24,19 @@ fn variables_stand_for_arguments() {
     assert!(world.file("main", "values/int/mds.yaml").unwrap().contains("size: 1024"));
 }
 
+/// The component sets them to nothing where nobody named a pipeline.
+#[test]
+fn what_is_missing_is_named_as_a_job_could_say_it() {
+    let world = World::new();
+    for args in [&["deploy"][..], &["step", "graph"], &["step", "enter"], &["propose"]] {
+        let bot = world.datapin(args).env("DATAPIN_PIPELINE", "").env("DATAPIN_VERSION", NEW);
+        let done = bot.run().code(2).says("<PIPELINE>").says("the input `pipeline`");
+        assert!(done.stderr.contains("here it is empty"), "{}", done.stderr);
+        assert!(!done.stderr.contains("DATAPIN_VERSION"), "only what is missing: {}", done.stderr);
+    }
+    world.datapin(&["deploy", "int"]).run().code(2).says("variable DATAPIN_VERSION").says("the input `version`");
+}
+
 #[test]
 fn an_empty_set_of_a_pipeline_without_input_sets_nothing() {
     let world = World::new();

@@ -118,6 +118,20 @@ fn the_graph_succeeds() {
     assert_eq!(world.subjects()[0], format!("data(int): timetable {NEW}"), "one commit for all services");
 }
 
+/// A variable of the file, such as one that GitLab's page offers, stands below what a trigger says; handed on to the child
+/// pipeline it would stand above what that was written with.
+#[test]
+fn the_graph_that_is_drawn_is_the_one_that_runs() {
+    let world = world();
+    let prefilled = "stages: [test, deploy]\nvariables:\n  DATAPIN_PIPELINE:\n    value: play-test\n    \
+                     options: [play-test, int]\n    description: Which pipeline";
+    let Some(gitlab) = GitLab::new(&world, &[("stages: [test, deploy]", prefilled)]) else { return };
+    let done = gitlab.pipeline(&trigger());
+    assert!(done.succeeded, "{}", done.output);
+    assert!(ran(&done, "PASS").contains(&"notify-success:int".to_owned()), "{}", done.output);
+    ended(&world, "verified", NEW);
+}
+
 #[test]
 fn the_graph_fails_and_goes_back() {
     let world = world();
