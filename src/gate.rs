@@ -191,7 +191,9 @@ impl GateRunner {
                 let made = prometheus::PrometheusGate::new(settings, &lookup);
                 Work::Prometheus(made.map_err(|error| failed(error.into()))?)
             }
-            GateKind::Manual { who } => Work::Manual(manual::ManualGate { who: who.clone(), answers: None }),
+            GateKind::Manual { who, protected_by: _ } => {
+                Work::Manual(manual::ManualGate { who: who.clone(), answers: None })
+            }
         };
         Ok(Self {
             name: gate.name.clone(),

@@ -47,6 +47,9 @@ pub struct Job {
     pub warns_with: Option<u8>,
     /// How long GitLab lets it run.
     pub timeout: Duration,
+    /// Environment of GitLab whose protection says who may start it. It is named with the action `prepare`: from `verify`
+    /// GitLab means to take the protection, <https://gitlab.com/gitlab-org/gitlab/-/issues/437142>.
+    pub protected_by: Option<String>,
     /// Whether it leaves the reports of the whole run.
     pub leaves: Leaves,
 }
@@ -139,6 +142,7 @@ fn job(name: String, step: &[&str], timeout: Duration) -> Job {
         when: When::Success,
         warns_with: None,
         timeout: timeout + MARGIN,
+        protected_by: None,
         leaves: Leaves::Nothing,
     }
 }
@@ -222,7 +226,8 @@ fn check(stage: &Stage, gate: &Gate) -> Job {
         Requirement::Required => None,
         Requirement::AllowedToFail => Some(21),
     };
-    Job { when, warns_with, ..job(name, &["gate", environment, &gate.name], limit) }
+    let protected_by = gate.protected_by().map(str::to_owned);
+    Job { when, warns_with, protected_by, ..job(name, &["gate", environment, &gate.name], limit) }
 }
 
 /// On a failure everything goes back, newest stage first; else it is recorded. In one stage, so that a record that

@@ -14,6 +14,8 @@ use crate::values;
 
 /// Longest name: it becomes a file name.
 const LONGEST_NAME: usize = 63;
+/// Longest name of an environment of GitLab.
+const LONGEST_ENVIRONMENT: usize = 255;
 /// Longest time span: longer ones are slips, and a clock would overflow.
 const LONGEST: Duration = Duration::from_hours(24 * 365);
 
@@ -56,6 +58,7 @@ pub(super) fn check(form: Form, text: &str, spot: Spot<'_>) -> Option<Finding> {
         Form::Variable => variable(text, spot),
         Form::HttpUrl => http(text, spot),
         Form::HttpTemplate => strict(text, URL_PLACEHOLDERS, spot).or_else(|| http(text, spot)),
+        Form::Environment => environment(text, spot),
         Form::Condition => condition(text, spot),
         Form::BucketUrl => bucket_url(text, spot),
         Form::ObjectName => object_name(text, spot),
@@ -85,6 +88,17 @@ fn control_character(text: &str, spot: Spot<'_>) -> Option<Finding> {
 fn branch(text: &str, spot: Spot<'_>) -> Option<Finding> {
     let good = git2::Branch::name_is_valid(text).unwrap_or(false) && !text.starts_with("refs/");
     (!good).then(|| (Problem::BadBranch { branch: text.to_owned(), place: spot.place.to_owned() }, None))
+}
+
+/// As GitLab checks it, without the braces and `$` of a variable. <https://docs.gitlab.com/ci/yaml/#environmentname>
+fn environment(text: &str, spot: Spot<'_>) -> Option<Finding> {
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '_' | '-' | '/');
+    let ends = |c: char| matches!(c, ' ' | '/');
+    let good = text.chars().all(inner)
+        && !text.starts_with(ends)
+        && !text.ends_with(ends)
+        && text.len() <= LONGEST_ENVIRONMENT;
+    (!good).then(|| (Problem::BadEnvironment { name: text.to_owned(), place: spot.place.to_owned() }, None))
 }
 
 fn remote(text: &str, spot: Spot<'_>) -> Option<Finding> {

@@ -61,6 +61,8 @@ pub enum GateKind {
     Manual {
         /// Who is asked, in words for people.
         who: Option<String>,
+        /// Environment of GitLab whose protection says who may start the gate's job in a graph.
+        protected_by: Option<String>,
     },
 }
 
@@ -68,6 +70,18 @@ impl Gate {
     /// Whether it waits for a person's word.
     pub fn asks_a_person(&self) -> bool {
         matches!(self.kind, GateKind::Manual { .. })
+    }
+
+    /// The environment of GitLab whose protection says who may give that word in a graph.
+    pub fn protected_by(&self) -> Option<&str> {
+        match &self.kind {
+            GateKind::Manual { protected_by, .. } => protected_by.as_deref(),
+            GateKind::Command { .. }
+            | GateKind::Http { .. }
+            | GateKind::KubernetesJob(_)
+            | GateKind::GitLabPipeline(_)
+            | GateKind::Prometheus(_) => None,
+        }
     }
 }
 

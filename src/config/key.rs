@@ -82,6 +82,8 @@ pub(super) enum Form {
     BucketUrl,
     /// Name of an object below a prefix.
     ObjectName,
+    /// Name of an environment of GitLab.
+    Environment,
     /// A comparison with a number.
     Condition,
     /// One of these words.

@@ -121,6 +121,7 @@ fn text(form: Form) -> Value {
         Form::ObjectName => json!({ "type": "string", "pattern": "^[^/]" }),
         Form::Person => json!({ "type": "string", "pattern": "^[^<>]+<[^<>@\\s]+@[^<>\\s]+>\\s*$" }),
         Form::Variable => json!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" }),
+        Form::Environment => json!({ "type": "string", "pattern": "^[A-Za-z0-9 ._/-]+$", "maxLength": 255 }),
         Form::Condition => json!({ "type": "string", "pattern": "^\\s*(<=?|>=?|==|!=)\\s*[-+0-9.]" }),
         Form::Resource => json!({ "type": "string", "pattern": "^[A-Za-z]+/[^/\\s]+$" }),
         Form::Settable => json!({ "type": "string", "pattern": "^[^:]+:.+$" }),

@@ -30,6 +30,7 @@ struct Node<'g> {
     when: Option<&'static str>,
     warns_with: Option<u8>,
     timeout: String,
+    protected_by: Option<&'g str>,
     script: String,
     reports: bool,
 }
@@ -86,6 +87,7 @@ impl<'g> Node<'g> {
             },
             warns_with: job.warns_with,
             timeout: format!("{} minutes", job.timeout.as_secs().div_ceil(60)),
+            protected_by: job.protected_by.as_deref(),
             script: format!("datapin step {}", job.step.join(" ")),
             reports: job.leaves == Leaves::Reports,
         }

@@ -211,6 +211,22 @@ fn gates_wait_for_those_that_they_are_after() {
     assert_eq!(document["deploy-a-on"]["timeout"], "12 minutes", "90 s are rounded up");
 }
 
+/// Who may start a job is the protection of the environment that it names.
+#[test]
+fn a_persons_gate_names_the_environment_that_protects_it() {
+    let text = GATES.replace("kind = \"manual\"", "kind = \"manual\"\nprotected_by = \"release: no\"");
+    assert!(
+        load("datapin.toml", &text).unwrap_err().to_string().contains("cannot be an environment of GitLab")
+    );
+    let config = config(&text.replace("release: no", "release/prd 1"));
+    let document: Value = serde_yaml::from_str(&yaml(&config, "p", &Settings::default())).unwrap();
+    let jobs = document.as_mapping().unwrap().iter();
+    let named: Vec<(&Value, &Value)> =
+        jobs.filter_map(|(name, job)| Some((name, job.get("environment")?))).collect();
+    let wanted: Value = serde_yaml::from_str("{ name: release/prd 1, action: prepare }").unwrap();
+    assert_eq!(named, [(&"person:a".into(), &wanted)]);
+}
+
 /// Gates beside one that a person opens, and one that waits for that.
 const PEOPLE: &str = r#"
 [dataset.d]

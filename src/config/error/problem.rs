@@ -71,6 +71,8 @@ pub enum Problem {
     BadName { name: String, place: String },
     #[error("`{branch}` {place} cannot be a branch")]
     BadBranch { branch: String, place: String },
+    #[error("`{name}` {place} cannot be an environment of GitLab")]
+    BadEnvironment { name: String, place: String },
     #[error("`{text}` {place} names no person")]
     BadPerson { text: String, place: String },
     #[error("`{key}` {place} is no regular expression: {reason}")]
@@ -206,6 +208,9 @@ impl Problem {
             }
             Problem::BadDuration { .. } | Problem::NotPositive { .. } => "write \"90s\", \"15m\" or \"2h\"",
             Problem::BadBranch { .. } => "write it without `refs/heads/`; see `git help check-ref-format`",
+            Problem::BadEnvironment { .. } => {
+                "letters, digits, spaces, `.`, `_`, `-` and `/`, at most 255, no space or `/` at an end"
+            }
             Problem::BadUrl { .. } => "it begins with `https://` or `http://` and has a host",
             Problem::BadRemote { .. } => "write `https://…`, `ssh://…`, `git@host:path` or a local path",
             Problem::BadVariable { .. } => "letters, digits and `_`, not beginning with a digit",

@@ -31,7 +31,9 @@ pub(super) fn kind(fields: &Fields) -> Option<GateKind> {
             trigger_token: fields.secret("trigger_token"),
         })),
         "prometheus" => prometheus(fields).map(GateKind::Prometheus),
-        "manual" => Some(GateKind::Manual { who: fields.text("who") }),
+        "manual" => {
+            Some(GateKind::Manual { who: fields.text("who"), protected_by: fields.text("protected_by") })
+        }
         _ => None,
     }
 }

@@ -34,7 +34,12 @@ fn what_is_missing_is_named_as_a_job_could_say_it() {
         assert!(done.stderr.contains("here it is empty"), "{}", done.stderr);
         assert!(!done.stderr.contains("DATAPIN_VERSION"), "only what is missing: {}", done.stderr);
     }
-    world.datapin(&["deploy", "int"]).run().code(2).says("variable DATAPIN_VERSION").says("the input `version`");
+    world
+        .datapin(&["deploy", "int"])
+        .run()
+        .code(2)
+        .says("variable DATAPIN_VERSION")
+        .says("the input `version`");
 }
 
 #[test]

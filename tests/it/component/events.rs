@@ -82,6 +82,26 @@ fn generated_pipelines_are_valid() {
     }
 }
 
+/// A manual gate whose starters an environment of GitLab says.
+#[test]
+fn a_protected_gate_is_valid() {
+    let world = World::new();
+    let Some(gitlab) = GitLab::new(&world, &[]) else { return };
+    world.config(|text| {
+        let mut gate = toml_edit::Table::new();
+        gate["kind"] = toml_edit::value("manual");
+        gate["timeout"] = toml_edit::value("8h");
+        gate["protected_by"] = toml_edit::value("release");
+        text["gate"]["play-test"] = toml_edit::Item::Table(gate);
+    });
+    let done = world.datapin(&["step", "graph", "play-test", NEW]).run().code(0);
+    assert!(done.stdout.contains("action: prepare"), "{}", done.stdout);
+    std::fs::write(gitlab.checkout.join("child.yml"), done.stdout).unwrap();
+    let jobs = gitlab.jobs(&[("CI_PIPELINE_SOURCE", "parent_pipeline")], &["--file", "child.yml"]);
+    let gate = jobs.iter().find(|[name, ..]| name == "play-test:play-test").expect("the gate's job");
+    assert_eq!(gate[1..], ["Play-test", "manual", "false"]);
+}
+
 /// This project's own pipelines: they include the component of their commit.
 #[test]
 fn the_projects_own_pipelines_are_valid() {

@@ -91,7 +91,14 @@ pub(super) static GATE: Keys = Keys::of(&[
     },
     Kind {
         name: "manual",
-        keys: &[Key::optional("who", Shape::Text(Form::Any), "who is asked, in words for people")],
+        keys: &[
+            Key::optional("who", Shape::Text(Form::Any), "who is asked, in words for people"),
+            Key::optional(
+                "protected_by",
+                Shape::Text(Form::Environment),
+                "environment of GitLab: who may deploy to it, once it is protected, may start the graph's job",
+            ),
+        ],
         doc: "a person's word: `datapin approve`, or a click on the manual job of the graph",
     },
 ]);
