@@ -17,6 +17,7 @@ mod settings;
 mod status;
 mod statuses;
 mod user;
+mod variables;
 mod wire;
 mod word;
 
@@ -38,6 +39,7 @@ pub use settings::{Bounds, Settings, SettingsError, Token};
 pub use status::{Finished, Status};
 pub use statuses::{CommitStatus, StatusSet, StatusState};
 pub use user::{Owner, TokenFacts};
+pub use variables::Override;
 pub use word::{Subject, Word};
 
 use crate::repo::Location;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::endpoint::Raw;
 use super::settings::TOKEN_VARIABLE;
 use super::wire::{Wire, WireError};
-use super::{GitLab, GitLabError};
+use super::{GitLab, GitLabError, Override};
 
 /// Longest text of GitLab's that is shown.
 const SAID: usize = 300;
@@ -207,6 +207,10 @@ impl GitLab {
                 GitLabError::Denied { host, what, status: code, said, need: self.need(ask, body) }
             }
             409 => GitLabError::Conflict { host, what, said },
+            400 if said.contains("set pipeline variables") => {
+                let said = format!("{said}; {}", Override::place(self.project()));
+                GitLabError::Refused { host, what, status: code, said }
+            }
             _ => GitLabError::Refused { host, what, status: code, said },
         }
     }

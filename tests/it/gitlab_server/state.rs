@@ -65,6 +65,8 @@ pub struct Project {
     /// Branches that only these users may push.
     pub protected: BTreeMap<String, Vec<String>>,
     pub trigger_tokens: Vec<String>,
+    /// The least role that may start its pipelines with variables; `None` is GitLab's `no_one_allowed`.
+    pub variables_for: Option<Role>,
     /// Projects whose jobs may trigger it.
     pub job_allowlist: Vec<u64>,
     pub merge_requests: Vec<MergeRequest>,
@@ -232,6 +234,7 @@ impl State {
             template: vec![JobTemplate::new("test", 0)],
             protected: BTreeMap::new(),
             trigger_tokens: Vec::new(),
+            variables_for: Some(Role::Developer),
             job_allowlist: Vec::new(),
             merge_requests: Vec::new(),
             statuses: Vec::new(),

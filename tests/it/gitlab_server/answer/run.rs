@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Call, bad, not_found, page};
 use crate::gitlab_server::pipelines::{job_json, pipeline_json};
-use crate::gitlab_server::state::{Grant, Job, State};
+use crate::gitlab_server::state::{Grant, Job, Role, State};
 use crate::gitlab_server::wire::Answer;
 
 pub fn answer(state: &mut State, method: &str, rest: &str, call: &Call<'_>) -> Answer {
@@ -69,6 +69,17 @@ fn start(
     let Some(sha) = state.project(call.project).commit(&branch).filter(|_| branch != "gone") else {
         return bad(json!({ "base": ["Reference not found"] }));
     };
+    let token = call.request.private_token.as_ref().and_then(|token| state.tokens.get(token));
+    // a trigger token is its owner's, and only maintainers make one
+    let role = match token {
+        Some(Grant::Access { role, .. }) if source == "api" => *role,
+        _ if source == "trigger" => Role::Maintainer,
+        _ => Role::Developer,
+    };
+    let may = state.project(call.project).variables_for.is_some_and(|least| role >= least);
+    if !variables.is_empty() && !may {
+        return bad(json!({ "base": ["Insufficient permissions to set pipeline variables"] }));
+    }
     let id = state.new_pipeline(call.project, &branch, &sha, source, variables);
     state.pipeline(id).inputs = inputs;
     let project = state.project(call.project);
