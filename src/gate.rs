@@ -334,4 +334,14 @@ impl GateRunner {
             Work::Prometheus(gate) => gate.probe().await,
         }
     }
+
+    /// What people should know beforehand of a gate that can run. Only reads.
+    pub async fn warnings(&self) -> Vec<String> {
+        match &self.work {
+            Work::GitLab(gate) => gate.warnings().await,
+            Work::Command(_) | Work::Http(_) | Work::Job(_) | Work::Prometheus(_) | Work::Manual(_) => {
+                Vec::new()
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Gate `gitlab-pipeline`: a pipeline of another project is started, followed, and cancelled with the run.
 
 mod outcome;
+mod probe;
 
 use std::time::Duration;
 
@@ -65,7 +66,9 @@ impl PipelineGate {
             Ok(Ok(started)) => started,
             Ok(Err(End::Error(error))) => return outcome::failed(&error),
             Ok(Err(End::Unsure(words))) => {
-                return Attempt::ended(Report::without_output(Verdict::Errored, words));
+                // one more beside it, which nobody would stop either, would help nobody
+                let report = Report::without_output(Verdict::Errored, words);
+                return Attempt { report, again: Again::InVain };
             }
             Err(_) => {
                 let project = &self.settings.project;
@@ -87,13 +90,6 @@ impl PipelineGate {
                 attempt
             }
         }
-    }
-
-    /// Whether the project is there and its pipelines may be read: without that nothing could be followed.
-    pub(super) async fn probe(&self) -> Result<(), String> {
-        let Some(gitlab) = &self.gitlab else { return Ok(()) };
-        let newest = gitlab.pipelines().newest(&self.settings.branch).await;
-        newest.map(|_| ()).map_err(|error| error.to_string())
     }
 
     fn variables(&self, gate: &str, facts: &Facts, attempt: u32, key: &str) -> Vec<(String, String)> {
@@ -132,13 +128,12 @@ impl PipelineGate {
             Err(error @ GitLabError::Unreachable { .. }) => match find(gitlab, branch, key).await {
                 Ok(Some(pipeline)) => Ok(pipeline),
                 Ok(None) => Err(End::Error(error)),
-                Err(lost) => {
-                    Err(End::Unsure(format!("{error}; whether a pipeline was started can't be told: {lost}")))
-                }
+                Err(lost) => Err(End::Unsure(unsure(gitlab, &error, &lost))),
             },
             Err(error) => Err(End::Error(error)),
         };
-        starting.answered = true;
+        // what could not be found now may be found, and cancelled, when nobody waits for it
+        starting.answered = !matches!(&pipeline, Err(End::Unsure(_)));
         pipeline
     }
 
@@ -162,6 +157,13 @@ impl PipelineGate {
             pause = pause.mul_f64(1.5).min(self.interval * LONGEST);
         }
     }
+}
+
+fn unsure(gitlab: &GitLab, error: &GitLabError, lost: &GitLabError) -> String {
+    let project = gitlab.project();
+    format!(
+        "a pipeline of {project} may have been started and go on: look for it in {project} and cancel it; {error}; and it can't be told: {lost}"
+    )
 }
 
 /// The pipeline that carries the key.

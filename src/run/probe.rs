@@ -112,6 +112,8 @@ async fn gate(gate: &GateRunner) -> (Probe, Needed) {
         findings.push(Finding::Wrong(text.to_string()));
     } else if let Err(text) = gate.probe().await {
         findings.push(Finding::Unreachable(text));
+    } else {
+        findings.extend(gate.warnings().await.into_iter().map(Finding::Warning));
     }
     let needed = match gate.rights().await {
         Ok(needed) => needed.into_iter().collect(),

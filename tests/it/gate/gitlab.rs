@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use datapin::config::{Gate, GateKind, GitLabPipeline, SecretRef};
-use datapin::gate::{GateRunner, Report};
+use datapin::gate::{GateRunner, Report, run_stage};
 use datapin::gitlab::GitLab;
 
 use super::{clusters, eventually, facts, gate, shown};
@@ -20,7 +20,7 @@ fn settings(branch: &str) -> GitLabPipeline {
 }
 
 fn runner(settings: GitLabPipeline, timeout: Duration, gitlab: GitLab) -> GateRunner {
-    let gate = Gate { timeout, ..gate("int-test", GateKind::GitLabPipeline(settings)) };
+    let gate = Gate { timeout, retries: 2, ..gate("int-test", GateKind::GitLabPipeline(settings)) };
     let lookup = |name: &str| (name == "TRIGGER").then(|| "trigger-1".to_owned());
     let runner =
         GateRunner::from_config(&gate, lookup, std::path::Path::new("/opt/datapin"), &clusters()).unwrap();
@@ -195,15 +195,81 @@ async fn a_start_whose_answer_is_lost_is_found_and_not_repeated() {
     assert_eq!(server.state().pipelines().count(), 1);
 }
 
+/// A trigger token starts pipelines, the token of a Reporter reads them.
+fn triggered(server: &GitLabServer) -> (u64, GitLabPipeline, GitLab) {
+    let (tests, _) = bed(server);
+    server.state().project(tests).trigger_tokens.push("trigger-1".to_owned());
+    let reader = server.token("reader", Role::Reporter, &["read_api"]);
+    let gitlab = with_token(server, tests, &reader, BOUNDS);
+    let with =
+        GitLabPipeline { trigger_token: Some(SecretRef::Env("TRIGGER".to_owned())), ..settings("main") };
+    (tests, with, gitlab)
+}
+
+/// The whole gate, with its retries.
+async fn with_retries(runner: GateRunner) -> Report {
+    let gates = [runner.with_back_off(Duration::from_millis(1))];
+    let mut reports = run_stage(&gates, &facts(), |_| {}).await;
+    reports.remove(0).1
+}
+
+#[tokio::test]
+async fn a_start_whose_answer_is_lost_and_that_cant_be_found_is_not_repeated() {
+    let server = GitLabServer::start();
+    let (_, with, gitlab) = triggered(&server);
+    server.fault("POST /api/v4/projects/tests/int/trigger/pipeline", 1, Fault::LoseAnswer);
+    // GitLab shows them to nobody below Developer
+    let body = serde_json::json!({ "message": "403 Forbidden" });
+    server.fault("/variables", 9, Fault::Answer(403, body));
+    let report = with_retries(runner(with, LONG, gitlab)).await;
+    let text = shown(&report);
+    assert!(text.contains("verdict: errored"), "{text}");
+    assert!(text.contains("look for it in tests/int and cancel it"), "{text}");
+    assert_eq!(server.state().pipelines().count(), 1);
+}
+
+#[tokio::test]
+async fn a_project_in_which_no_one_may_set_variables_is_told_with_the_place_of_the_setting() {
+    let server = GitLabServer::start();
+    let (tests, with, gitlab) = triggered(&server);
+    server.state().project(tests).variables_for = None;
+    let setting = "in Settings → CI/CD → Variables of tests/int, let the token's role use pipeline variables";
+    let maintainer = server.token("boss", Role::Maintainer, &["api"]);
+    let maintainer = with_token(&server, tests, &maintainer, BOUNDS);
+    for runner in [runner(with, LONG, gitlab), runner(settings("main"), LONG, maintainer.clone())] {
+        let text = shown(&with_retries(runner).await);
+        assert!(text.contains("verdict: errored") && text.contains("Insufficient permissions"), "{text}");
+        assert!(text.contains(setting), "{text}");
+    }
+    assert_eq!(server.state().pipelines().count(), 0);
+    let said = runner(settings("main"), LONG, maintainer.clone()).probe().await.unwrap_err();
+    assert!(said.contains("no one may set") && said.contains(setting), "{said}");
+    server.state().project(tests).variables_for = Some(Role::Maintainer);
+    let runner = runner(settings("main"), LONG, maintainer);
+    assert_eq!(runner.probe().await, Ok(()));
+    let said = runner.warnings().await.join("\n");
+    assert!(said.contains("only the role maintainer") && said.contains(setting), "{said}");
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_cancel_is_known_before() {
+    let server = GitLabServer::start();
+    let (tests, with, reader) = triggered(&server);
+    let gate = runner(with, LONG, reader.clone());
+    assert_eq!(gate.probe().await, Ok(()));
+    let said = gate.warnings().await.join("\n");
+    assert!(said.contains("no `api` scope") && said.contains("is not cancelled"), "{said}");
+    let said = runner(settings("main"), LONG, reader).probe().await.unwrap_err();
+    assert!(said.contains("cannot start a pipeline of tests/int"), "{said}");
+    let whole = server.token("bot", Role::Developer, &["api"]);
+    let gate = runner(settings("main"), LONG, with_token(&server, tests, &whole, BOUNDS));
+    assert_eq!((gate.probe().await, gate.warnings().await), (Ok(()), Vec::new()));
+}
+
 #[tokio::test]
 async fn a_trigger_token_starts_it_and_another_token_follows_it() {
     let server = GitLabServer::start();
-    let (tests, _) = bed(&server);
-    server.state().project(tests).trigger_tokens.push("trigger-1".to_owned());
-    let reader = server.token("reader", Role::Reporter, &["read_api"]);
-    let gitlab = with_token(&server, tests, &reader, BOUNDS);
-    let with =
-        GitLabPipeline { trigger_token: Some(SecretRef::Env("TRIGGER".to_owned())), ..settings("main") };
+    let (_, with, gitlab) = triggered(&server);
     let report = play(&server, runner(with, LONG, gitlab), |pipeline| {
         server.set_job(pipeline, "lint", "success");
         server.set_job(pipeline, "e2e", "success");

@@ -58,6 +58,23 @@ async fn a_redirection_is_said_and_takes_no_token_along() {
     assert_eq!(other.requests(), Vec::<String>::new());
 }
 
+/// <https://docs.gitlab.com/ci/pipelines/downstream_pipelines/#trigger-a-multi-project-pipeline-by-using-the-api>
+#[tokio::test]
+async fn the_token_of_a_job_starts_a_pipeline_of_a_project_that_lists_its_own() {
+    let server = GitLabServer::start();
+    let (own, tests) = (server.project("data/environments"), server.project("tests/int"));
+    let token = server.job_token(own);
+    let gitlab = with_job_token(&server, own, &token).of_project("tests/int");
+    let variables = [("DATA".to_owned(), "timetable".to_owned())];
+    let error = gitlab.pipelines().trigger("main", &Trigger::Job, &variables).await.unwrap_err();
+    assert!(error.to_string().contains("Job token permissions"), "{error}");
+    server.state().project(tests).job_allowlist.push(own);
+    let started = gitlab.pipelines().trigger("main", &Trigger::Job, &variables).await.unwrap();
+    let mut state = server.state();
+    let made = state.pipeline(started.id);
+    assert_eq!((made.source.as_str(), made.variables["DATA"].as_str()), ("pipeline", "timetable"));
+}
+
 #[tokio::test]
 async fn a_trigger_token_that_gitlab_tells_back_is_not_told_on() {
     let server = GitLabServer::start();
