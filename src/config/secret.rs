@@ -10,7 +10,9 @@ use super::SecretRef;
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// No such variable.
-    #[error("environment variable `{0}`, which should hold a secret, is not set")]
+    #[error(
+        "environment variable `{0}`, which should hold a secret, is not set; a CI variable that is *protected* is there only on protected branches"
+    )]
     NotSet(String),
     /// The variable's bytes are no text.
     #[error("environment variable `{0}`, which should hold a secret, is not UTF-8")]

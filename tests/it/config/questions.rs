@@ -145,7 +145,7 @@ fn secrets_are_read_and_never_shown() {
     assert!(why(SecretRef::File(folder.path().join("none"))).ends_with("cannot be read"));
     assert_eq!(
         why(SecretRef::Env("DATAPIN_NO_SUCH_VARIABLE".into())),
-        "environment variable `DATAPIN_NO_SUCH_VARIABLE`, which should hold a secret, is not set"
+        "environment variable `DATAPIN_NO_SUCH_VARIABLE`, which should hold a secret, is not set; a CI variable that is *protected* is there only on protected branches"
     );
     let path = std::env::var("PATH").unwrap();
     assert_eq!(SecretRef::Env("PATH".into()).read().unwrap().expose_secret(), path);
