@@ -147,10 +147,22 @@ pub(crate) fn check_plain_scalar(
     // What closes no template could not be written back: a value with `}}` is refused in a template file.
     let text = source.text().get(node.span.clone()).unwrap_or_default();
     let closes = source.format() == Format::Template && text.contains("}}");
-    if closes || template::touches(source, &node.span) {
+    // A value left out stands where it would be written: the parser puts it behind what follows its colon.
+    let left_out = node.span.is_empty().then(|| after_colon(source, tree, found)).flatten();
+    let place = left_out.map_or_else(|| node.span.clone(), |at| at..at);
+    if closes || template::touches(source, &place) {
         return Err(ValuesError::TemplateInPin { at, path });
     }
     Ok(())
+}
+
+/// Where a value that was left out is written: right after the colon of its key, if it has one.
+fn after_colon(source: &Source<'_>, tree: &Tree<'_>, found: &Found) -> Option<usize> {
+    let Some(Step::Key(key)) = found.steps.last() else { return None };
+    let end = tree.node(*key).span.end;
+    let rest = source.masked().get(end..)?;
+    let gap = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+    rest.get(gap..)?.starts_with(':').then_some(end + gap + 1)
 }
 
 /// Refuses an edit that would change more than the paths it names, through anchors and aliases.
@@ -304,19 +316,12 @@ impl One<'_> {
     fn insert(&self, new: &str) -> Result<Splice, ValuesError> {
         let (at, path) = self.at();
         let no_room = ValuesError::NoRoom { at, path };
-        let Some(Step::Key(key)) = self.found.steps.last() else { return Err(no_room) };
-        let node = self.tree.node(self.found.node);
-        let end = self.tree.node(*key).span.end;
-        let rest = self.source.masked().get(end..).unwrap_or("");
-        let gap = rest.len() - rest.trim_start_matches([' ', '\t']).len();
-        let follows = rest.get(gap..).and_then(|rest| rest.strip_prefix(':'));
+        let Some(at) = after_colon(self.source, self.tree, self.found) else { return Err(no_room) };
+        let rest = self.source.masked().get(at..).unwrap_or("").trim_start_matches([' ', '\t']);
         // An anchor or tag may stand between the colon and the value that is not there.
-        let between =
-            |rest: &str| matches!(rest.trim_start_matches([' ', '\t']).chars().next(), Some('&' | '!'));
-        if node.tag != Tag::None || follows.is_none_or(between) {
+        if self.tree.node(self.found.node).tag != Tag::None || rest.starts_with(['&', '!']) {
             return Err(no_room);
         }
-        let at = end + gap + 1;
         Ok(Splice { range: at..at, new: format!(" {new}") })
     }
 

@@ -201,12 +201,14 @@ fn in_comment(source: &Source<'_>, region: &Region) -> bool {
     masked.rsplit('\n').next().is_some_and(|line| line.contains('#'))
 }
 
-/// Whether a template is in the range, or joins text to its end by trimming the line break between.
+/// Whether a template is in the range, or joins text to it by trimming what is between.
 pub(crate) fn touches(source: &Source<'_>, range: &Range<usize>) -> bool {
-    let regions = source.templates();
-    let first = regions.partition_point(|region| region.range.end <= range.start);
-    let Some(regions) = regions.get(first..) else { return false };
+    let first = source.templates().partition_point(|region| region.range.end <= range.start);
+    let Some((before, regions)) = source.templates().split_at_checked(first) else { return false };
     if regions.first().is_some_and(|region| region.range.start < range.end) {
+        return true;
+    }
+    if joined_before(source, range.start, before) || joined_after(source, range.end, regions) {
         return true;
     }
     let rest = source.masked().get(range.end..).unwrap_or("");
@@ -215,6 +217,35 @@ pub(crate) fn touches(source: &Source<'_>, range: &Range<usize>) -> bool {
     let near = || regions.iter().take_while(|region| region.range.start < gap);
     let reaches_back = near().any(|region| region.trims_left || region.range.start < line_end);
     reaches_back && near().any(|region| region.trims_right)
+}
+
+/// Whether what stands before `start`, such as a colon, is next to it once the templates between are gone.
+fn joined_before(source: &Source<'_>, start: usize, regions: &[Region]) -> bool {
+    let text = source.masked().get(..start).unwrap_or("").trim_end();
+    let between = regions.partition_point(|region| region.range.start < text.len());
+    let between = regions.get(between..).unwrap_or_default();
+    text.ends_with(|last| !matches!(last, ',' | '[' | '{')) && nothing_left(text.len()..start, between)
+}
+
+/// Whether what follows `end`, such as a comment, is next to it once the templates between are gone.
+fn joined_after(source: &Source<'_>, end: usize, regions: &[Region]) -> bool {
+    let rest = source.masked().get(end..).unwrap_or("");
+    let next = rest.trim_start();
+    let gap = end..end + rest.len() - next.len();
+    let between = regions.partition_point(|region| region.range.end <= gap.end);
+    let between = regions.get(..between).unwrap_or_default();
+    next.starts_with(|first| !matches!(first, ',' | ']' | '}')) && nothing_left(gap, between)
+}
+
+/// Whether a gap of white space and silent templates, of which there is one, becomes no white space at all.
+fn nothing_left(gap: Range<usize>, regions: &[Region]) -> bool {
+    let (mut from, mut trims, mut left) = (gap.start, false, false);
+    for region in regions {
+        left |= from < region.range.start && !trims && !region.trims_left;
+        (from, trims) = (region.range.end, region.trims_right);
+    }
+    left |= from < gap.end && !trims;
+    !regions.is_empty() && !left
 }
 
 /// Whether any template that writes something is in the range.

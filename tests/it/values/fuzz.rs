@@ -98,8 +98,14 @@ fn check(file: &str, bytes: &[u8], path: &str, change: Change) -> Result<(), Tes
     Ok(())
 }
 
+/// PROPTEST_CASES asks for more.
+fn config() -> ProptestConfig {
+    let known = ProptestConfig::default();
+    ProptestConfig { cases: known.cases.max(3000), failure_persistence: None, ..known }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn texts_of_yaml_pieces(
