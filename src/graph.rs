@@ -155,10 +155,12 @@ fn announce(pipeline: &Pipeline) -> Job {
     job(format!("notify-start:{}", pipeline.name), &["announce"], Duration::ZERO)
 }
 
-/// Every service of the stage. The first that runs pushes for all of them.
+/// Every service of the stage. The first that runs copies the packages and pushes for all of them; the others wait
+/// for it.
 fn deployments(config: &Config, pipeline: &Pipeline, stage: &Stage) -> Column {
+    let copies = stage.promote.as_ref().map_or(Duration::ZERO, |promote| promote.timeout);
     let jobs = services(config, pipeline, &stage.environments).map(|(environment, service)| {
-        let limit = config.environments.get(environment).map_or(MARGIN, |one| one.sync_timeout);
+        let limit = copies + config.environments.get(environment).map_or(MARGIN, |one| one.sync_timeout);
         job(format!("deploy-{environment}-{service}"), &["deploy", environment, &service], limit)
     });
     Column { name: deploy_title(pipeline, stage), jobs: jobs.collect() }

@@ -1,6 +1,7 @@
 //! `datapin promote`: a package on its way from one bucket to another. Deploys nothing, and needs no queue's turn.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -52,7 +53,9 @@ async fn promote_on(context: &Context, common: &Common, args: &Promote) -> Resul
     context.config.environment(to)?;
     let dataset = dataset_of(context, to, args.dataset.as_deref())?;
     context.config.check_version(&dataset, version).map_err(CommandError::Usage)?;
-    let promote = config::Promote { from: source(&context.config, args)? };
+    let from = source(&context.config, args)?;
+    let timeout = timeout(&context.config, &from, to);
+    let promote = config::Promote { from, timeout };
     let (from, target) = (context.config.environment(&promote.from)?, context.config.environment(to)?);
     if let Some(reason) = config::cannot_promote(from, target, &dataset) {
         let (from, to) = (&from.name, &target.name);
@@ -118,6 +121,15 @@ fn was_verified(file: &EnvironmentFile, dataset: &str, version: &str) -> bool {
 
 fn failed(error: DataError) -> CommandError {
     CommandError::Run(RunError::Outside(OutsideError::Data(error)))
+}
+
+/// How long the copy may take: as long as the stages that make it allow.
+fn timeout(config: &config::Config, from: &str, to: &String) -> Duration {
+    let stages = config.pipelines.values().flat_map(|pipeline| &pipeline.stages);
+    let promotes =
+        stages.filter(|stage| stage.environments.contains(to)).filter_map(|stage| stage.promote.as_ref());
+    let named = promotes.filter(|promote| promote.from == from).map(|promote| promote.timeout);
+    named.max().unwrap_or(config::Promote::TIMEOUT)
 }
 
 /// Where the package comes from: `--from`, else what the pipelines say.

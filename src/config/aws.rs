@@ -1,6 +1,7 @@
 //! Buckets and parameters in AWS.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::template::fill;
 use super::{Environment, Facts};
@@ -109,6 +110,13 @@ impl Parameter {
 pub struct Promote {
     /// Environment whose bucket has the package.
     pub from: String,
+    /// How long it may take to fill the buckets of the stage.
+    pub timeout: Duration,
+}
+
+impl Promote {
+    /// How long it may take where nothing else is said.
+    pub const TIMEOUT: Duration = Duration::from_hours(1);
 }
 
 /// Stands for any version: only the places before it are compared.

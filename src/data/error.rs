@@ -1,5 +1,7 @@
 //! Why a package cannot be used.
 
+use std::time::Duration;
+
 use crate::aws::{AwsError, Fault};
 
 /// Why a package cannot be used.
@@ -78,6 +80,20 @@ pub enum DataError {
         /// What differs.
         what: String,
     },
+    /// The copy took too long.
+    #[error(
+        "the package at {from} was not copied to {to} within {limit:?}: {copied} were; what was copied stays, and the next run or `datapin promote` copies only the rest; if it needs longer, set a longer `timeout` in `promote` of the stage"
+    )]
+    OutOfTime {
+        /// Source.
+        from: String,
+        /// Target.
+        to: String,
+        /// How long it was tried.
+        limit: Duration,
+        /// How far it was: `3 of 4 objects, 2 GiB of 3 GiB`.
+        copied: String,
+    },
     /// The bytes changed after they were verified.
     #[error(
         "the package at {place} is not the one that {verified}: its bytes were changed under the same version; export them under a new one"
@@ -102,6 +118,7 @@ impl DataError {
             | DataError::Manifest { .. }
             | DataError::NotAsListed { .. }
             | DataError::Different { .. }
+            | DataError::OutOfTime { .. }
             | DataError::Changed { .. } => false,
         }
     }
@@ -111,7 +128,15 @@ impl DataError {
         match self {
             // A bucket that is not there has no package either.
             DataError::Aws(error) => error.fault == Fault::Missing,
-            _ => true,
+            DataError::OutOfTime { .. } => false,
+            DataError::Missing { .. }
+            | DataError::Unfinished { .. }
+            | DataError::OnlyMarker { .. }
+            | DataError::TooFew { .. }
+            | DataError::Manifest { .. }
+            | DataError::NotAsListed { .. }
+            | DataError::Different { .. }
+            | DataError::Changed { .. } => true,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Only what is missing is copied, so that a run that was killed is finished by the next one. What is written last
 //! (marker or manifest) is copied last: nobody reads half a package. Other bytes are never overwritten.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
@@ -11,6 +12,7 @@ use futures_util::stream;
 use super::compare::{Same, same};
 use super::manifest::named;
 use super::{DataError, Limits, Object, Package, Shelf};
+use crate::report;
 
 /// Objects that are compared side by side, where a listing does not show it.
 const SIDE_BY_SIDE: usize = 32;
@@ -26,6 +28,10 @@ pub struct Promotion {
     pub to: Shelf,
     /// How much at once.
     pub limits: Limits,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Since when that counts.
+    pub begun: Instant,
 }
 
 /// What is left to be copied.
@@ -66,6 +72,24 @@ pub struct Progress {
     pub of_bytes: u64,
     /// Time that is left, as it went until now.
     pub left: Option<Duration>,
+}
+
+/// Objects and bytes that were copied.
+#[derive(Debug, Default)]
+struct Copied {
+    objects: AtomicUsize,
+    bytes: AtomicU64,
+}
+
+impl Copied {
+    fn add(&self, size: u64) {
+        self.objects.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(size, Ordering::Relaxed);
+    }
+
+    fn so_far(&self) -> (usize, u64) {
+        (self.objects.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
 }
 
 impl Promotion {
@@ -117,29 +141,45 @@ impl Promotion {
     /// May be dropped at any time: the next one copies the rest.
     ///
     /// # Errors
-    /// A copy failed, or the target came to hold something else meanwhile.
+    /// A copy failed, the time is over, or the target came to hold something else meanwhile.
     pub async fn carry_out(&self, work: &Work, hear: impl Fn(Progress)) -> Result<Package, DataError> {
-        let done = self.fill(work, hear).await;
+        let copied = Copied::default();
+        // one that has nothing left to copy is not late: another environment of the stage filled the same place
+        let left = match work.objects() {
+            0 => Duration::MAX,
+            _ => self.timeout.saturating_sub(self.begun.elapsed()),
+        };
+        let filled = tokio::time::timeout(left, self.fill(work, hear, &copied)).await;
+        let done = filled.unwrap_or_else(|_| Err(self.out_of_time(work, &copied)));
         if done.is_err() {
             self.to.tidied().await;
         }
         done
     }
 
-    async fn fill(&self, work: &Work, hear: impl Fn(Progress)) -> Result<Package, DataError> {
+    fn out_of_time(&self, work: &Work, copied: &Copied) -> DataError {
+        let (objects, bytes) = copied.so_far();
+        DataError::OutOfTime {
+            from: self.from.place().to_string(),
+            to: self.to.place().to_string(),
+            limit: self.timeout,
+            copied: report::copied((objects, work.objects()), (bytes, work.bytes()), None),
+        }
+    }
+
+    async fn fill(&self, work: &Work, hear: impl Fn(Progress), done: &Copied) -> Result<Package, DataError> {
         let begun = Instant::now();
         let mut told = begun;
         let (of_objects, of_bytes) = (work.objects(), work.bytes());
-        let (mut objects, mut bytes) = (0, 0);
         let mut copies = stream::iter(
             work.copy.iter().map(|object| async move { self.copy(object).await.map(|()| object.size) }),
         )
         .buffer_unordered(self.limits.objects);
         while let Some(copied) = copies.next().await {
-            bytes += copied?;
-            objects += 1;
+            done.add(copied?);
             if told.elapsed() >= TELL {
                 told = Instant::now();
+                let (objects, bytes) = done.so_far();
                 let left = time_left(begun.elapsed(), (objects, of_objects), (bytes, of_bytes));
                 hear(Progress { objects, of_objects, bytes, of_bytes, left });
             }

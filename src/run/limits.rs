@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Config, Pipeline};
+use crate::config::{Config, Pipeline, Stage};
 
 /// The longest that a pipeline may take once it has started: every stage up to its limits, the last gate fails, and
 /// everything is taken back. Gates that run side by side count once, each with its retries.
@@ -11,8 +11,12 @@ pub fn longest(config: &Config, pipeline: &Pipeline) -> Duration {
         names.iter().filter_map(|name| config.environments.get(name)).map(of).max().unwrap_or_default()
     };
     let stages = pipeline.stages.iter();
+    let copies = |stage: &Stage| stage.promote.as_ref().map_or(Duration::ZERO, |promote| promote.timeout);
     let forward: Duration = stages
-        .map(|stage| most(&stage.environments, |one| one.sync_timeout) + gates(config, &stage.gates))
+        .map(|stage| {
+            let synced = most(&stage.environments, |one| one.sync_timeout);
+            copies(stage) + synced + gates(config, &stage.gates)
+        })
         .sum();
     // all are waited for side by side
     let all: Vec<String> = pipeline.stages.iter().flat_map(|stage| stage.environments.clone()).collect();
@@ -44,7 +48,7 @@ pub fn too_long(config: &Config, job: Duration) -> Vec<String> {
     all.filter(|(_, wait, longest)| *wait + *longest > job)
         .map(|(pipeline, wait, longest)| {
             format!(
-                "pipeline `{}` may take {} by its limits (sync_timeout, gates with retries, rollback_timeout) after {} in the queue (max_wait), and this job is killed after {} (CI_JOB_TIMEOUT); set a longer `timeout` for the job that runs it",
+                "pipeline `{}` may take {} by its limits (promote, sync_timeout, gates with retries, rollback_timeout) after {} in the queue (max_wait), and this job is killed after {} (CI_JOB_TIMEOUT); set a longer `timeout` for the job that runs it",
                 pipeline.name,
                 minutes(longest),
                 minutes(wait),

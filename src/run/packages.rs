@@ -197,6 +197,8 @@ async fn promotion(
         from: Shelf::open(&context.aws, from).await?,
         to: Shelf::open(&context.aws, to).await?,
         limits: Limits::default(),
+        timeout: promote.timeout,
+        begun: Instant::now(),
     })
 }
 
@@ -210,12 +212,14 @@ impl Driver {
         // One that is in no configuration any more was found out when the run began.
         let pipeline = self.pipeline(&ticket).ok();
         let promote = pipeline.as_ref().and_then(|pipeline| pipeline.stages.get(stage)?.promote.clone());
+        // one limit for all that the stage fills
+        let begun = Instant::now();
         for part in &ticket.stages[stage].environments {
             let name = &part.identity.name;
             let Some(place) = place(&self.context, name, &ticket.dataset, &ticket.version) else { continue };
             let found = match &promote {
-                Some(promote) => self.promote(&ticket, pipeline.as_ref(), promote, name).await?,
-                None => self.answered(name, || complete(&self.context, place.clone())).await?,
+                Some(promote) => self.promote(&ticket, pipeline.as_ref(), (promote, begun), name).await?,
+                None => self.package(name, &place).await?,
             };
             self.as_before(part, &found)?;
             self.journal.note(|ticket| {
@@ -227,24 +231,28 @@ impl Driver {
         Ok(())
     }
 
+    /// Fills the bucket of an environment, in what is left of the stage's time since `begun`.
     async fn promote(
         &self,
         ticket: &Ticket,
         pipeline: Option<&Pipeline>,
-        promote: &Promote,
+        (promote, begun): (&Promote, Instant),
         to: &str,
     ) -> Result<PackageRecord, Trouble> {
         let elsewhere = match pipeline {
             Some(pipeline) => self.elsewhere(pipeline).await?,
             None => BTreeMap::new(),
         };
-        self.answered(to, || async {
+        // a long copy survives an outage of S3 in its last minutes, too
+        let patience = self.patience(to).max(promote.timeout.saturating_sub(begun.elapsed()));
+        self.answered(to, patience, || async {
             let seen = self.journal.store().last();
             let empty = Queue::default();
             let queue = seen.as_ref().map_or(&empty, |seen| &seen.queue);
             let records = Records { queue, elsewhere: &elsewhere };
             let (dataset, version) = (&ticket.dataset, &ticket.version);
-            let (work, promotion) = planned(&self.context, &records, promote, to, dataset, version).await?;
+            let (work, planned) = planned(&self.context, &records, promote, to, dataset, version).await?;
+            let promotion = Promotion { begun, ..planned };
             let hear = |progress: Progress| self.context.events.tell(&ticket.run, told(to, progress));
             let package = promotion.carry_out(&work, hear).await?;
             Ok(record(promotion.to.place(), &package))
@@ -264,10 +272,14 @@ impl Driver {
         for part in ticket.parts().filter(|part| part.package.is_some()) {
             let name = &part.identity.name;
             let Some(place) = place(&self.context, name, &ticket.dataset, &ticket.version) else { continue };
-            let found = self.answered(name, || complete(&self.context, place.clone())).await?;
-            self.as_before(part, &found)?;
+            self.as_before(part, &self.package(name, &place).await?)?;
         }
         Ok(())
+    }
+
+    async fn package(&self, environment: &str, place: &Place) -> Result<PackageRecord, Trouble> {
+        let ask = || complete(&self.context, place.clone());
+        self.answered(environment, self.patience(environment), ask).await
     }
 
     /// Environments that read the same place read the same bytes: what one was tested with is what the next one gets.
@@ -282,14 +294,19 @@ impl Driver {
         Err(Trouble::back(CauseKind::NotAllowed, format!("{}: {changed}", part.identity.name)))
     }
 
-    /// Asks a bucket, again while it is out of reach, for at most as long as a deployment there may take.
+    /// How long a bucket may be out of reach: as long as a deployment there may take.
+    fn patience(&self, environment: &str) -> Duration {
+        let known = self.context.config.environments.get(environment);
+        known.map_or(Duration::from_secs(60), |known| known.sync_timeout)
+    }
+
+    /// Asks a bucket, again while it is out of reach, until the limit is over.
     async fn answered<T, F: Future<Output = Result<T, DataError>>>(
         &self,
         environment: &str,
+        limit: Duration,
         ask: impl Fn() -> F,
     ) -> Result<T, Trouble> {
-        let known = self.context.config.environments.get(environment);
-        let limit = known.map_or(Duration::from_secs(60), |known| known.sync_timeout);
         let begun = Instant::now();
         loop {
             let error = match self.unless_cancelled(ask()).await? {

@@ -6,7 +6,7 @@ mod live;
 mod packages;
 mod parameters;
 mod parts;
-mod promoted;
+pub(crate) mod promoted;
 mod promotion;
 mod run;
 mod schemas;

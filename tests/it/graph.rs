@@ -227,6 +227,46 @@ fn a_persons_gate_names_the_environment_that_protects_it() {
     assert_eq!(named, [(&"person:a".into(), &wanted)]);
 }
 
+/// A stage whose bucket is filled first, with its time, and one that has the time of its deployment alone.
+const COPIES: &str = r#"
+[dataset.d]
+services = ["one", "other"]
+pin = { file = "{environment}/{service}.yaml", path = "v" }
+[environment.a]
+agent = { kind = "command", command = ["true"] }
+purpose = "preview"
+bucket = { url = "s3://preview/{version}/", marker = "_SUCCESS" }
+[environment.b]
+agent = { kind = "command", command = ["true"] }
+purpose = "live"
+bucket = { url = "s3://live/{version}/", marker = "_SUCCESS" }
+[environment.c]
+agent = { kind = "command", command = ["true"] }
+purpose = "live"
+bucket = { url = "s3://live/{version}/", marker = "_SUCCESS" }
+[pipeline.p]
+stages = [{ environment = "b", promote = { from = "a", timeout = "5h" } }, { environment = "c" }]
+[pipeline.q]
+stages = [{ environment = "b", promote = { from = "a" } }, { environment = "c" }]
+"#;
+
+/// The job that pushes copies before, and those beside it wait for it.
+#[test]
+fn the_deployments_of_a_stage_that_is_promoted_have_the_time_of_the_copy() {
+    let config = config(COPIES);
+    let timeout = |pipeline: &str, job: &str| {
+        let document: Value = serde_yaml::from_str(&yaml(&config, pipeline, &Settings::default())).unwrap();
+        document[job]["timeout"].as_str().map(str::to_owned).unwrap()
+    };
+    for job in ["deploy-b-one", "deploy-b-other"] {
+        assert_eq!(timeout("p", job), "325 minutes");
+        assert_eq!(timeout("q", job), "85 minutes", "an hour where nothing else is said");
+    }
+    for job in ["deploy-c-one", "deploy-c-other"] {
+        assert_eq!(timeout("p", job), "25 minutes");
+    }
+}
+
 /// Gates beside one that a person opens, and one that waits for that.
 const PEOPLE: &str = r#"
 [dataset.d]

@@ -41,5 +41,6 @@ pub(super) fn parameter(fields: &Fields) -> Option<Parameter> {
 
 /// What the key `promote` says.
 pub(super) fn promote(fields: &Fields) -> Option<Promote> {
-    Some(Promote { from: fields.text("from")? })
+    let timeout = fields.time("timeout").unwrap_or(Promote::TIMEOUT);
+    Some(Promote { from: fields.text("from")?, timeout })
 }

@@ -208,8 +208,14 @@ fn a_job_that_is_too_short_is_named() {
     // what the runs take fits into two hours, what they wait before does not
     let done = world.datapin(&["check"]).env("CI_JOB_TIMEOUT", "7200").run().code(0);
     done.says("pipeline `preprod` may take").says("after 2 h 0 min in the queue (max_wait)");
-    let done = world.datapin(&["check"]).env("CI_JOB_TIMEOUT", "86400").run().code(0);
+    let day = || world.datapin(&["check"]).env("CI_JOB_TIMEOUT", "86400").run().code(0);
+    let done = day();
     assert!(!done.stdout.contains("warning"), "{}", done.stdout);
+    // a copy takes its time, too
+    crate::aws::promoted::from_int(&world);
+    crate::aws::promoted::within(&world, "23h");
+    let done = day().says("pipeline `preprod` may take").says("(promote, sync_timeout");
+    assert!(done.stdout.contains("killed after 24 h 0 min"), "{}", done.stdout);
 }
 
 /// Another configuration, in which an environment is new.

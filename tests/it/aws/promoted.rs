@@ -27,6 +27,15 @@ pub fn from_int(world: &World) {
     });
 }
 
+/// How long the promotion of abn may take.
+pub fn within(world: &World, timeout: &str) {
+    world.config(|text| {
+        let stages = text["pipeline"]["preprod"]["stages"].as_array_mut().unwrap();
+        let stage = stages.get_mut(0).unwrap().as_inline_table_mut().unwrap();
+        stage.insert("promote", table(&[("from", "int"), ("timeout", timeout)]));
+    });
+}
+
 /// 3,000 objects, killed in the middle; the next one copies the rest, and no object twice.
 ///
 /// Requests of the killed one may still be under way when it is gone: the next one has a door of its own, and what it
@@ -80,6 +89,31 @@ fn verified_on_int(moto: &Moto) -> World {
     let world = World::new();
     from_int(&world);
     world
+}
+
+/// Nothing was pinned: the run ends as after any promotion that fails, and the next one copies what is left.
+#[test]
+fn a_promotion_that_is_out_of_time_ends_the_run_and_the_next_one_copies_the_rest() {
+    let moto = moto!();
+    let world = verified_on_int(&moto);
+    at(world.datapin(&["deploy", "int", NEW]), &moto.url()).run().code(0);
+    within(&world, "2s");
+    let tip = world.tip("main");
+    let door = Door::before(moto.port());
+    door.rule(|request| match request.starts_with("put /live/") && !request.contains("stops.bin") {
+        true => Says::Holds,
+        false => Says::Through,
+    });
+    let done = at(world.datapin(&["deploy", "preprod", NEW]), &door.url()).run().code(3);
+    done.says("within 2s: ")
+        .says("of 4 objects")
+        .says("the next run or `datapin promote` copies only the rest");
+    assert_eq!(world.tip("main"), tip);
+    let left = 4 - moto.keys("live").len();
+    within(&world, "1h");
+    let next = Door::before(moto.port());
+    at(world.datapin(&["deploy", "preprod", NEW]), &next.url()).run().code(0);
+    assert_eq!((copied(&next, "live").len(), moto.keys("live").len()), (left, 4));
 }
 
 #[test]

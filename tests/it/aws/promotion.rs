@@ -1,7 +1,10 @@
 //! From one bucket to another.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
 use datapin::aws::Aws;
-use datapin::config::AwsAccess;
+use datapin::config::{AwsAccess, Promote};
 use datapin::data::{DataError, Limits, Package, Place, Promotion, Shelf, Work};
 
 use super::{keys, look, marker, moto, place};
@@ -13,6 +16,8 @@ pub(super) async fn promotion(aws: &Aws, from: Place, to: Place) -> Promotion {
         from: Shelf::open(aws, from).await.unwrap(),
         to: Shelf::open(aws, to).await.unwrap(),
         limits: Limits { objects: 16, ..Limits::default() },
+        timeout: Promote::TIMEOUT,
+        begun: Instant::now(),
     }
 }
 
@@ -95,6 +100,54 @@ fn half_a_promotion_has_no_marker_and_the_next_one_copies_the_rest() {
     let before = moto.keys("live").len();
     let (work, _) = promote(&moto, &moto.aws(), preview(), live()).unwrap();
     assert_eq!(work.objects(), 4 - before);
+}
+
+#[test]
+fn a_copy_that_takes_too_long_says_how_far_it_was_and_the_next_one_copies_the_rest() {
+    let moto = moto!();
+    two_buckets(&moto);
+    let door = Door::before(moto.port());
+    let passed = AtomicUsize::new(0);
+    door.rule(move |request| match request.starts_with("put /live/") {
+        // one after the other: when the second comes, the first is counted
+        true if passed.fetch_add(1, Ordering::SeqCst) > 0 => Says::Holds,
+        true | false => Says::Through,
+    });
+    let error = moto.wait(async {
+        let limits = Limits { objects: 1, ..Limits::default() };
+        let whole = promotion(&aws_at(&door.url()), preview(), live()).await;
+        let timeout = Duration::from_secs(3);
+        let promotion = Promotion { limits, timeout, ..whole };
+        let work = promotion.plan().await.unwrap();
+        promotion.carry_out(&work, |_| ()).await.unwrap_err()
+    });
+    let text = error.to_string();
+    assert!(matches!(error, DataError::OutOfTime { .. }), "{text}");
+    assert!(!error.is_of_package() && !error.is_transient());
+    for part in ["s3://preview/1/", "s3://live/timetable/1/", "within 3s: 1 of 4 objects, 2", "only the rest"]
+    {
+        assert!(text.contains(part), "{text}");
+    }
+    let (work, _) = promote(&moto, &moto.aws(), preview(), live()).unwrap();
+    assert_eq!(work.objects(), 3);
+}
+
+#[test]
+fn what_has_nothing_left_to_copy_is_never_late() {
+    let moto = moto!();
+    two_buckets(&moto);
+    let late = || {
+        moto.wait(async {
+            let whole = promotion(&moto.aws(), preview(), live()).await;
+            let late = Promotion { timeout: Duration::ZERO, ..whole };
+            let work = late.plan().await.unwrap();
+            late.carry_out(&work, |_| ()).await
+        })
+    };
+    let error = late().unwrap_err().to_string();
+    assert!(error.contains("within 0ns: 0 of 4 objects, 0 B of "), "{error}");
+    promote(&moto, &moto.aws(), preview(), live()).unwrap();
+    assert_eq!(late().unwrap().objects.len(), 4);
 }
 
 #[test]

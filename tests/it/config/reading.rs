@@ -32,6 +32,8 @@ fn everything_is_read_as_written() {
     assert_eq!(headers["Authorization"], HeaderValue::Secret(SecretRef::Env("TESTS_TOKEN".into())));
     assert_eq!(config.gates["load"].requirement, Requirement::AllowedToFail);
     assert_eq!(config.pipelines["int"].on_newer, OnNewer::ReplaceWaiting);
+    let promote = config.pipelines["abn"].stages[0].promote.as_ref().unwrap();
+    assert_eq!((promote.from.as_str(), promote.timeout), ("argo", Duration::from_hours(2)));
     let slow = config.queues["slow"].repository.as_ref().unwrap();
     assert!(matches!(&slow.credential, Credential::SshKey { passphrase: Some(SecretRef::File(_)), .. }));
     assert!(matches!(config.notify.rocketchat, Some(RocketChat::Api { .. })));

@@ -165,8 +165,7 @@ fn project(state: &mut State, call: &Call<'_>) -> Answer {
     let token = call.request.private_token.as_ref().and_then(|token| state.tokens.get(token));
     let is_maintainer = matches!(token, Some(Grant::Access { role, .. }) if *role >= Role::Maintainer);
     let project = state.project(call.project);
-    let mut json =
-        json!({ "id": project.id, "path_with_namespace": project.path, "default_branch": "main" });
+    let mut json = json!({ "id": project.id, "path_with_namespace": project.path, "default_branch": "main" });
     if is_maintainer {
         json["restrict_user_defined_variables"] = json!(true);
         json["ci_pipeline_variables_minimum_override_role"] = json!(match project.variables_for {

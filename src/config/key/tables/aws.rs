@@ -69,8 +69,11 @@ pub(super) static SSM: Keys = Keys::of(&[
 ]);
 
 /// What fills the bucket of a stage.
-pub(super) static PROMOTE: Keys = Keys::of(&[Key::required(
-    "from",
-    Shape::Text(Form::Reference),
-    "environment whose bucket the package is copied from, before the pin",
-)]);
+pub(super) static PROMOTE: Keys = Keys::of(&[
+    Key::required(
+        "from",
+        Shape::Text(Form::Reference),
+        "environment whose bucket the package is copied from, before the pin",
+    ),
+    Key::optional("timeout", Shape::Text(Form::Duration), "how long the copy may take; 1h by default"),
+]);
