@@ -25,7 +25,7 @@ use crate::repo::CommitId;
 pub use afterwards::settled;
 pub use http::HttpError;
 pub use job::ManifestError;
-pub use manual::Answers;
+pub use manual::{Answers, unanswered};
 pub use stage::{GateEvent, run_stage};
 
 /// How long the end of a command waits until what a stopped gate had begun is cancelled.
@@ -273,17 +273,6 @@ impl GateRunner {
             Work::Manual(gate) => Some((gate.who.as_deref(), self.timeout)),
             Work::Command(_) | Work::Http(_) | Work::Job(_) | Work::GitLab(_) | Work::Prometheus(_) => None,
         }
-    }
-
-    /// What comes out of it where nobody answered in time.
-    pub fn nobody_answered(&self) -> Report {
-        let summary = match &self.work {
-            Work::Manual(gate) => gate.unanswered(self.timeout),
-            Work::Command(_) | Work::Http(_) | Work::Job(_) | Work::GitLab(_) | Work::Prometheus(_) => {
-                format!("nothing within {:?}", self.timeout)
-            }
-        };
-        self.judged(Report::without_output(Verdict::TimedOut, summary), 1)
     }
 
     /// Name.

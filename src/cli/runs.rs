@@ -9,7 +9,7 @@ use super::stage::{CommandError, Stage};
 use super::{Common, Output, edge};
 use crate::event::Summary;
 use crate::exit::Exit;
-use crate::queue::{Force, FrozenBy, Lives, Outcome, Queue, Rejection, Setting, Store, Ticket};
+use crate::queue::{Force, FrozenBy, Outcome, Queue, Rejection, Setting, Store, Ticket};
 use crate::report::{FileDiff, PlanView, Work, plan_json, plan_text};
 use crate::run::context::Context;
 use crate::run::order::Order;
@@ -271,19 +271,8 @@ pub async fn cancel(common: &Common, args: &Cancel) -> Result<Exit, CommandError
     let seen = store.read().await?;
     let ticket = meant(&seen.queue, &store, args.run.as_deref(), "cancel")?;
     run::cancel(&stage.context, &store, ticket.number, &args.reason).await?;
-    let when = match (&ticket.lives, run::people::asked_now(&stage.context.config, ticket)) {
-        (Lives::Pipeline(_), Some(gate)) => {
-            format!(
-                "its pipeline waits for a person at gate {}, so the next `datapin reconcile` rolls",
-                gate.name
-            )
-        }
-        _ => "at its next sign of life it rolls".to_owned(),
-    };
-    emit(&format!(
-        "run {} (#{}) is asked to cancel; {when} back what it pinned\n",
-        ticket.run, ticket.number
-    ));
+    let then = run::people::after_cancel(&stage.context.config, ticket);
+    emit(&format!("run {} (#{}) is asked to cancel; {then}\n", ticket.run, ticket.number));
     stage.close().await;
     Ok(Exit::Ok)
 }

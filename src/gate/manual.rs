@@ -26,14 +26,8 @@ impl ManualGate {
             Ok(Approval { by, reason }) => {
                 Report::without_output(Verdict::Passed, format!("approved by {by}: {reason}"))
             }
-            Err(_) => Report::without_output(Verdict::TimedOut, self.unanswered(timeout)),
+            Err(_) => Report::without_output(Verdict::TimedOut, unanswered(self.who.as_deref(), timeout)),
         }
-    }
-
-    /// What is said of a gate that nobody answered in time.
-    pub(super) fn unanswered(&self, timeout: Duration) -> String {
-        let asked = self.who.as_ref().map(|who| format!(" (asked: {who})")).unwrap_or_default();
-        format!("nobody approved within {timeout:?}{asked}")
     }
 
     async fn answer(&self, name: &str) -> Approval {
@@ -48,4 +42,10 @@ impl ManualGate {
             }
         }
     }
+}
+
+/// What is said of a gate that nobody answered in time.
+pub fn unanswered(who: Option<&str>, timeout: Duration) -> String {
+    let asked = who.map(|who| format!(" (asked: {who})")).unwrap_or_default();
+    format!("nobody approved within {timeout:?}{asked}")
 }

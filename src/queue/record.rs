@@ -1,6 +1,6 @@
 //! What a ticket says of its stages: environments, pushes, pins, services, gates.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::environment::{Identity, VerifiedSet};
@@ -202,6 +202,9 @@ pub struct GateRecord {
     /// Link for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
+    /// How long a person has to answer, where it asks one: as it was configured when the run entered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<SignedDuration>,
     /// A person's yes to a manual gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,

@@ -1,6 +1,6 @@
 //! What is asked for, as the ticket that enters the queue.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
 use crate::config::{Config, OnNewer, Pipeline};
@@ -190,15 +190,20 @@ impl Order {
     }
 
     fn stage(&self, context: &Context, (environments, gates): &(Vec<String>, Vec<String>)) -> StageRecord {
+        let config = &context.config;
         let gate = |name: &String| GateRecord {
             name: name.clone(),
             verdict: None,
             summary: String::new(),
             url: String::new(),
+            asks: config
+                .gates
+                .get(name)
+                .filter(|gate| gate.asks_a_person())
+                .map(|gate| SignedDuration::try_from(gate.timeout).unwrap_or(SignedDuration::MAX)),
             approval: None,
             seen: None,
         };
-        let config = &context.config;
         StageRecord {
             environments: environments
                 .iter()

@@ -1,5 +1,6 @@
 //! Finishes what others left, so that nothing stays half-done when nobody deploys.
 
+mod people;
 mod sign;
 
 use std::collections::BTreeMap;
@@ -11,16 +12,14 @@ use tokio::time::Instant;
 
 use super::context::Context;
 use super::order::Order;
-use super::people::asked_now;
 use super::wait::patience;
 use super::words::Words;
 use super::{RunError, adopt, carry_out, record, takeover};
 use crate::config::Queue as Settings;
 use crate::event::Level;
-use crate::gate::GateRunner;
 use crate::queue::{
-    About, Cause, CauseKind, ChangeError, DatasetFile, Force, GateReport, Lives, Origin, Outcome, Queue,
-    RunId, State, Store, Ticket, Watch, Word,
+    About, ChangeError, DatasetFile, Force, Identity, Lives, Origin, Outcome, Queue, RunId, Store, Ticket,
+    Watch, Word,
 };
 
 pub use sign::{late, missing};
@@ -161,6 +160,13 @@ impl Round<'_> {
         Ok(())
     }
 
+    /// Whether this configuration has the environment, at the same place.
+    fn knows(&self, identity: &Identity) -> bool {
+        let config = &self.context.config;
+        config.environments.contains_key(&identity.name)
+            && self.context.plan_target().identity(config, &identity.name) == *identity
+    }
+
     fn is_meant(&self, ticket: &Ticket) -> bool {
         self.only.is_none_or(|name| ticket.part(name).is_some())
     }
@@ -192,72 +198,6 @@ impl Round<'_> {
         done.take(format!("run {}", seen.run), dropped);
     }
 
-    /// Gates that wait for a person in a pipeline, where no process waits: notes when they were first seen, and times
-    /// out those whose time is over since. A run that was cancelled meanwhile has nobody else to take it back.
-    async fn manual_gates(&self, done: &mut Reconciled) -> Result<(), RunError> {
-        let queue = self.store.read().await?.queue;
-        let spread = |ticket: &&Ticket| matches!(ticket.lives, Lives::Pipeline(_)) && self.is_meant(ticket);
-        for ticket in queue.tickets.values().filter(spread) {
-            let Some(gate) = asked_now(&self.context.config, ticket) else { continue };
-            if ticket.cancel.is_some() {
-                self.finish(ticket, done).await;
-                continue;
-            }
-            let names = [gate.name.clone()];
-            for gate in &self.context.gates(&names).unwrap_or_default() {
-                let Some((_, timeout)) = gate.asks() else { continue };
-                match self.time_out(ticket, gate, timeout).await {
-                    Ok(true) => {
-                        let seen = self.store.read().await?.queue;
-                        let now = seen.tickets.get(&ticket.number);
-                        if let Some(ticket) = now.filter(|now| now.fault.is_some()) {
-                            self.finish(ticket, done).await;
-                        }
-                    }
-                    Ok(false) => {}
-                    Err(error) => done.errors.push(error),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the gate's time is over, which is written then.
-    async fn time_out(
-        &self,
-        ticket: &Ticket,
-        gate: &GateRunner,
-        timeout: Duration,
-    ) -> Result<bool, RunError> {
-        let (about, now, name) = (About::of(ticket), Timestamp::now(), gate.name());
-        let State::Deploying { stage, .. } = ticket.state else { return Ok(false) };
-        let record = ticket.stages[stage].gates.iter().find(|record| record.name == name);
-        let Some(seen) = record.and_then(|record| record.seen) else {
-            let subject = format!("#{}: gate {name} waits for a person", ticket.number);
-            return written(self.store.change(&subject, |queue| queue.first_seen(&about, name, now)).await)
-                .map(|_| false);
-        };
-        if now.duration_since(seen) < signed(timeout) {
-            return Ok(false);
-        }
-        let report = gate.nobody_answered();
-        let text = format!("gate {name} {}: {}", report.verdict.word(), report.summary);
-        let parts = ticket.stages[stage].environments.iter();
-        let report = GateReport {
-            stage,
-            gate: name.to_owned(),
-            commits: parts
-                .filter_map(|part| Some((part.identity.name.clone(), part.commit.clone()?)))
-                .collect(),
-            verdict: report.verdict,
-            summary: report.summary,
-            url: String::new(),
-            fault: (!report.verdict.good()).then(|| Cause { kind: CauseKind::Gate, text: text.clone() }),
-        };
-        let subject = format!("#{}: {text}", ticket.number);
-        written(self.store.change(&subject, |queue| queue.report_gate(&about, &report)).await)
-    }
-
     async fn thaw_expired(&self) -> Result<(), RunError> {
         let queue = self.store.read().await?.queue;
         let now = Timestamp::now();
@@ -286,8 +226,7 @@ impl Round<'_> {
             let Some(carried) = file.freeze.as_ref().and_then(|freeze| freeze.origin.carried()) else {
                 continue;
             };
-            let known = self.context.config.environments.contains_key(name)
-                && self.context.plan_target().identity(&self.context.config, name) == file.identity;
+            let known = self.knows(&file.identity);
             if !known || self.only.is_some_and(|only| only != name) {
                 continue;
             }
@@ -327,8 +266,7 @@ impl Round<'_> {
         let queue = self.store.read().await?.queue;
         for file in queue.environments.values() {
             let name = &file.identity.name;
-            let known = self.context.config.environments.contains_key(name)
-                && self.context.plan_target().identity(&self.context.config, name) == file.identity;
+            let known = self.knows(&file.identity);
             let busy = queue.tickets.values().any(|ticket| ticket.part(name).is_some());
             if !known || busy || file.freeze.is_some() || self.only.is_some_and(|only| only != name) {
                 continue;

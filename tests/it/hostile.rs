@@ -110,7 +110,7 @@ fn queue_checkout(world: &World) -> PathBuf {
 }
 
 /// A person's edit of one JSON file of the queue branch.
-fn edit_json(world: &World, file: impl Fn(&Path) -> PathBuf, mut change: impl FnMut(&mut Value)) {
+pub fn edit_json(world: &World, file: impl Fn(&Path) -> PathBuf, mut change: impl FnMut(&mut Value)) {
     edit_queue(world, |dir| {
         let path = file(dir);
         let mut json: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
@@ -120,7 +120,7 @@ fn edit_json(world: &World, file: impl Fn(&Path) -> PathBuf, mut change: impl Fn
 }
 
 /// The file of the ticket with the highest number.
-fn last_ticket(dir: &Path) -> PathBuf {
+pub fn last_ticket(dir: &Path) -> PathBuf {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(dir.join("tickets")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();

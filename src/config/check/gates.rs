@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Check;
 use crate::config::error::Problem;
-use crate::config::{Gate, GateKind, Prometheus};
+use crate::config::{Gate, GateKind, Prometheus, Requirement};
 
 impl Check<'_> {
     /// `after` that leads out of the stage, or round in a circle.
@@ -14,6 +14,17 @@ impl Check<'_> {
         self.jobs();
         self.windows();
         self.patience_with_people();
+        self.answers();
+    }
+
+    /// A run that went on without the yes would need none. In a graph nobody could go on: its job is still a person's.
+    fn answers(&mut self) {
+        let config = self.config;
+        let needless = |gate: &&Gate| gate.asks_a_person() && gate.requirement == Requirement::AllowedToFail;
+        for gate in config.gates.values().filter(needless) {
+            let problem = Problem::NobodyHasToAnswer { place: format!("in [gate.{}]", gate.name) };
+            self.problem(&format!("gate/{}/allow_failure", gate.name), problem);
+        }
     }
 
     /// Nobody waits for ever: a `manual` gate says how long.

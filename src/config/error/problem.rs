@@ -51,6 +51,8 @@ pub enum Problem {
     MissingWay { ways: String, place: String },
     #[error("`{key}` and `{other}` exclude each other {place}")]
     Exclusive { key: String, other: String, place: String },
+    #[error("`allow_failure` {place} does not go with kind `manual`")]
+    NobodyHasToAnswer { place: String },
     #[error("`{key}` {place} needs `{needs}`")]
     Incomplete { key: String, needs: String, place: String },
     #[error("`{key}` {place} is a secret, and a secret is never a value in this file")]
@@ -264,6 +266,10 @@ impl Problem {
             Problem::QueueIsTarget { .. } => "the GitOps agent would deploy the queue: use another branch",
             Problem::QueueTwice { .. } => "two names for one queue: remove one",
             Problem::Exclusive { .. } => "keep one of them",
+            Problem::NobodyHasToAnswer { .. } => {
+                "a person's yes is waited for: without it everything is taken back once `timeout` is over; remove \
+                 `allow_failure`, or the gate"
+            }
             Problem::BadBucketUrl { .. } => "for example `s3://data-preview/{dataset}/{version}/`",
             Problem::BadObject { .. } => "it stands below `url` and neither begins nor ends with `/`",
             Problem::TwoPurposes { .. } => {

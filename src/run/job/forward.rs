@@ -136,7 +136,7 @@ impl Job<'_> {
         let goes_on = |own: &&Ticket| own.is_at(stage, StageStep::Gate) && own.stands_still().is_none();
         let Some(ticket) = own.filter(goes_on) else { return };
         let Some(asked) = asked_now(&self.context.config, ticket) else { return };
-        if let Ok(gates) = self.context.gates(std::slice::from_ref(&asked.name)) {
+        if let Ok(gates) = self.context.gates(&[asked.gate.to_owned()]) {
             self.onlooker(ticket).tell_asked(stage, &gates).await;
         }
     }

@@ -170,6 +170,7 @@ impl Setup {
             verdict: None,
             summary: String::new(),
             url: String::new(),
+            asks: None,
             approval: None,
             seen: None,
         }];

@@ -5,8 +5,10 @@ use std::time::Duration;
 use toml_edit::{Array, Table, value};
 
 use super::jobs::{Runner, publish};
+use crate::hostile::{edit_json, last_ticket};
 use crate::world::{NEW, OLD, World};
 
+const ALL: [&str; 4] = ["mds", "fbv", "kv", "remo"];
 const SOON: Duration = Duration::from_secs(30);
 
 /// `int` with a manual gate beside its own.
@@ -136,4 +138,160 @@ fn reconcile_times_out_what_nobody_answered() {
     );
     assert!(line["cause"]["text"].to_string().contains("nobody approved"), "{line:#}");
     runner.step(&["gate", "int", "go"]).code(20).says("rolled back");
+}
+
+/// A run whose services and tests are good: it waits for a person.
+fn asks<'w>(world: &'w World, pipeline: &str) -> Runner<'w> {
+    let runner = Runner::new(world, pipeline);
+    runner.step(&["enter", "int", NEW]).code(0);
+    ALL.iter().for_each(|name| drop(runner.step(&["deploy", "int", name]).code(0)));
+    runner.step(&["gate", "int", "int-test"]).code(0);
+    runner
+}
+
+fn reconciled(world: &World) -> crate::world::Done {
+    world.datapin(&["reconcile"]).by("cron").run()
+}
+
+/// The configuration changes while the run waits: `go` is called otherwise.
+fn renamed(world: &World) {
+    world.config(|text| {
+        let gate = text["gate"].as_table_mut().unwrap().remove("go").unwrap();
+        text["gate"]["board"] = gate;
+        let stages = text["pipeline"]["int"]["stages"].as_array_mut().unwrap();
+        let gates: Array = ["int-test", "board"].into_iter().collect();
+        stages.get_mut(0).unwrap().as_inline_table_mut().unwrap().insert("gates", gates.into());
+    });
+}
+
+/// The same, and `go` is a program now.
+fn automated(world: &World) {
+    world.config(|text| {
+        let go = &mut text["gate"]["go"];
+        *go = toml_edit::Item::Table(Table::new());
+        go["kind"] = value("command");
+        go["command"] = ["true"].into_iter().collect::<Array>().into();
+    });
+}
+
+#[test]
+fn a_gate_that_the_configuration_lost_times_out_all_the_same() {
+    for change in [renamed, automated] {
+        let world = world("2s");
+        let runner = asks(&world, "74");
+        change(&world);
+        reconciled(&world);
+        assert!(!world.queue().tickets[0]["stages"][0]["gates"][1]["seen"].is_null(), "{}", world.queue());
+        world.until("its time is over", SOON, || {
+            reconciled(&world);
+            world.queue().tickets.is_empty()
+        });
+        let line = world.last();
+        assert_eq!((&line["outcome"], &line["cause"]["kind"]), (&"rolled-back".into(), &"gate".into()));
+        assert!(line["cause"]["text"].to_string().contains("go timed out: nobody approved"), "{line:#}");
+        assert_eq!(world.versions("int"), [OLD]);
+        runner.step(&["gate", "int", "go"]).code(20).says("rolled back");
+    }
+}
+
+/// The pipeline has the configuration of its own commit: its job is a person's yes still.
+#[test]
+fn a_click_counts_after_the_configuration_lost_the_gate() {
+    let world = world("1h");
+    let runner = asks(&world, "75");
+    renamed(&world);
+    reconciled(&world).code(0).says("nothing was left");
+    runner.step(&["gate", "int", "go"]).code(0).says("approved by");
+    runner.step(&["record", "int"]).code(0);
+    runner.step(&["finish"]).code(0);
+    assert_eq!(world.last()["outcome"], "verified");
+}
+
+#[test]
+fn what_is_cancelled_is_taken_back_by_reconcile_whatever_the_configuration_has() {
+    let world = world("1h");
+    asks(&world, "76");
+    renamed(&world);
+    let no = world.datapin(&["cancel", "--reason", "no"]).by("berta").run();
+    no.code(0).says("waits for a person at gate go").says("`datapin reconcile`");
+    reconciled(&world).says("cancelled by berta: no");
+    assert_eq!(
+        (world.last()["outcome"].as_str(), world.versions("int")),
+        (Some("rolled-back"), vec![OLD.into()])
+    );
+}
+
+/// Between two jobs nobody acts, and none may come: the next `reconcile` is what ends it.
+#[test]
+fn what_is_cancelled_between_two_jobs_is_taken_back_by_reconcile() {
+    let world = world("1h");
+    world.service("int", "kv").stalls_on(NEW);
+    let runner = Runner::new(&world, "77");
+    runner.step(&["enter", "int", NEW]).code(0);
+    runner.step(&["deploy", "int", "mds"]).code(0);
+    let watching = runner.start(&["deploy", "int", "kv"]);
+    world
+        .datapin(&["cancel", "--reason", "no"])
+        .by("berta")
+        .run()
+        .code(0)
+        .says("its jobs stop")
+        .says("reconcile");
+    reconciled(&world).says("cancelled by berta: no");
+    watching.wait(SOON).code(20);
+    assert_eq!(
+        (world.last()["outcome"].as_str(), world.versions("int")),
+        (Some("rolled-back"), vec![OLD.into()])
+    );
+    runner.step(&["rollback", "int", "mds"]).code(0);
+    runner.step(&["finish"]).code(0);
+}
+
+/// A queue may be shared with another repository, whose `reconcile` could only freeze what it does not know.
+#[test]
+fn another_configuration_leaves_it_to_its_own() {
+    let world = world("1h");
+    asks(&world, "78");
+    let other = world.another_config("other.toml", |text| text["repository"]["branch"] = value("elsewhere"));
+    world.datapin(&["cancel", "--reason", "no"]).by("berta").run().code(0);
+    world.datapin(&["reconcile"]).config(Some(&other)).by("stranger").run();
+    assert_eq!((world.queue().tickets.len(), world.freeze("int")), (1, None));
+    assert_eq!(world.versions("int"), [NEW]);
+    reconciled(&world).says("cancelled by berta: no");
+}
+
+/// Whoever wrote that the time is over died before it took the run over: no job is ever going to.
+#[test]
+fn what_was_timed_out_and_left_is_taken_back() {
+    let world = world("1h");
+    asks(&world, "79");
+    edit_json(&world, last_ticket, |ticket| {
+        let text = "gate go timed out: nobody approved within 1h";
+        ticket["stages"][0]["gates"][1]["verdict"] = "timed-out".into();
+        ticket["fault"] = serde_json::json!({ "kind": "gate", "text": text });
+    });
+    reconciled(&world).says("nobody approved");
+    assert_eq!(
+        (world.last()["outcome"].as_str(), world.versions("int")),
+        (Some("rolled-back"), vec![OLD.into()])
+    );
+}
+
+/// What `cancel` says is what comes.
+#[test]
+fn cancel_says_what_becomes_of_the_run() {
+    let world = world("1h");
+    let runner = asks(&world, "80");
+    let cancel = || world.datapin(&["cancel", "2", "--reason", "x"]).run().code(0);
+    world.gate("int-test").hangs();
+    let waiting = world.datapin(&["deploy", "int", OLD]).spawn();
+    world.until("it waits", SOON, || world.queue().tickets.len() == 2);
+    cancel().says("it leaves the line");
+    waiting.wait(SOON).code(16);
+    runner.step(&["gate", "int", "go"]).code(0);
+    runner.step(&["record", "int"]).code(0);
+    let late = world.datapin(&["cancel", "--reason", "x"]).run().code(0);
+    late.says("it is verified already");
+    runner.step(&["finish"]).code(0);
+    assert_eq!(world.last()["outcome"], "verified");
 }
