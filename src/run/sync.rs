@@ -112,10 +112,10 @@ async fn watch(
 ) -> Vec<Ended> {
     let mut waits: JoinSet<Ended> = JoinSet::new();
     let mut left: Vec<(String, String)> = Vec::new();
-    let mut grace = Duration::from_secs(2);
+    let mut patience = Duration::ZERO;
     for one in awaited {
         let Some(agent) = context.agent(&one.environment) else { continue };
-        grace = grace.max(agent.interval() * 3);
+        patience = patience.max(grace(agent.interval()));
         let relations = Arc::new(Relations::new(context.target.clone(), one));
         for (service, values) in &one.services {
             left.push((one.environment.clone(), service.clone()));
@@ -133,7 +133,12 @@ async fn watch(
             waits.spawn(wait.run());
         }
     }
-    collect(&mut waits, left, mode, grace).await
+    collect(&mut waits, left, mode, patience).await
+}
+
+/// How long the others may say how they are once one has failed: a few looks of an agent of that interval.
+pub fn grace(interval: Duration) -> Duration {
+    (interval * 3).max(Duration::from_secs(2))
 }
 
 async fn collect(

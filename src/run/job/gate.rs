@@ -1,5 +1,7 @@
 //! Runs one gate, or is a person's yes to it.
 
+use std::time::Duration;
+
 use super::watch::Watched;
 use super::{Job, Task};
 use crate::config::GateKind;
@@ -57,7 +59,8 @@ impl Job<'_> {
         let facts = facts(ticket, stage);
         let work = run_stage(&gates, &facts, |event| driver.hear(ticket, stage, event));
         let goes_on = |ticket: &Ticket| ticket.is_at(stage, StageStep::Gate);
-        Ok(match self.meanwhile(work, goes_on).await? {
+        // a stage that is lost has no use for its other gates, as in one process
+        Ok(match self.meanwhile(work, Duration::ZERO, goes_on).await? {
             Watched::Ended(reports) => match reports.into_iter().next() {
                 Some((_, report)) => Watched::Ended(report),
                 None => Watched::Stopped(format!("gate {gate} is not in this configuration")),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Job;
 use crate::agent::wait::Mode;
 use crate::queue::{
@@ -29,10 +31,12 @@ impl Job<'_> {
         Driver { context: self.context.clone(), journal }
     }
 
-    /// Does work that may be dropped at any time, for as long as the run stands as `goes_on` says.
+    /// Does work that may be dropped at any time, for as long as the run stands as `goes_on` says. Once another job
+    /// reported a fault, the work has no more than `grace` left.
     pub(super) async fn meanwhile<T>(
         &self,
         work: impl Future<Output = T>,
+        grace: Duration,
         goes_on: impl Fn(&Ticket) -> bool,
     ) -> Result<Watched<T>, RunError> {
         tokio::select! {
@@ -42,12 +46,13 @@ impl Job<'_> {
                 Err(RunError::Stopped(text.to_owned()))
             }
             done = work => Ok(Watched::Ended(done)),
-            why = self.until(goes_on) => Ok(why.map_or(Watched::Gone, Watched::Stopped)),
+            why = self.until(grace, goes_on) => Ok(why.map_or(Watched::Gone, Watched::Stopped)),
         }
     }
 
     /// Waits until the run does not go on; `None` if it is gone.
-    async fn until(&self, goes_on: impl Fn(&Ticket) -> bool) -> Option<String> {
+    async fn until(&self, grace: Duration, goes_on: impl Fn(&Ticket) -> bool) -> Option<String> {
+        let mut faulty: Option<Instant> = None;
         let pause = (self.site.settings.ttl / 20).clamp(Duration::from_millis(50), Duration::from_secs(5));
         loop {
             tokio::time::sleep(pause).await;
@@ -55,7 +60,10 @@ impl Job<'_> {
             let own = seen.queue.tickets.get(&self.site.ticket.number);
             let ticket = own.filter(|own| own.run == self.site.ticket.run)?;
             let back = matches!(ticket.state, State::RollingBack { .. });
-            if (ticket.cancel.is_some() && !back) || !goes_on(ticket) {
+            // on the way back the fault is only why
+            let fault = ticket.fault.is_some() && !back;
+            let lost = fault && faulty.get_or_insert_with(Instant::now).elapsed() >= grace;
+            if lost || (ticket.cancel.is_some() && !back) || !goes_on(ticket) {
                 return Some(ticket.stands_still().unwrap_or_else(|| ticket.whereabouts()));
             }
         }
@@ -77,8 +85,10 @@ impl Job<'_> {
             return Ok(None);
         }
         let back = |ticket: &Ticket| matches!(ticket.state, State::RollingBack { .. });
+        let grace = self.context.agent(environment).map(|agent| sync::grace(agent.interval()));
         let work = sync::wait(self.context, &driver.journal, &awaited, mode);
-        let watched = self.meanwhile(work, |ticket| back(ticket) == (mode == Mode::Rollback)).await?;
+        let goes_on = |ticket: &Ticket| back(ticket) == (mode == Mode::Rollback);
+        let watched = self.meanwhile(work, grace.unwrap_or_default(), goes_on).await?;
         Ok(match watched {
             Watched::Ended(ended) => ended.into_iter().next().map(Watched::Ended),
             Watched::Stopped(why) => Some(Watched::Stopped(why)),
