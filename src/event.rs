@@ -80,6 +80,8 @@ pub enum What {
     Stage {
         /// Index, from 0.
         index: usize,
+        /// How many stages the run has.
+        of: usize,
         /// Its environments.
         environments: Vec<String>,
     },

@@ -48,9 +48,9 @@ pub fn is_news(what: &What) -> bool {
     }
 }
 
-/// `stage 1/3: abn`.
-pub fn stage_title(run: &RunView, index: usize, environments: &[String]) -> String {
-    format!("stage {}/{}: {}", index + 1, run.stages.len().max(index + 1), environments.join(", "))
+/// `stage 1/3: abn`, of the index and how many there are.
+pub fn stage_title((index, of): (usize, usize), environments: &[String]) -> String {
+    format!("stage {}/{of}: {}", index + 1, environments.join(", "))
 }
 
 fn tell(what: &What, run: &RunView, own: bool) -> Vec<Line> {
@@ -72,8 +72,8 @@ fn tell(what: &What, run: &RunView, own: bool) -> Vec<Line> {
             let share = words::copied((*objects, *of_objects), (*bytes, *of_bytes), *left);
             vec![Line::plain(format!("promoting to {environment}: {share}"))]
         }
-        What::Stage { index, environments } => {
-            vec![Line::toned(Tone::Strong, stage_title(run, *index, environments))]
+        What::Stage { index, of, environments } => {
+            vec![Line::toned(Tone::Strong, stage_title((*index, *of), environments))]
         }
         What::Pinned { environments, branch, commit, changes } => {
             vec![Line::plain(pinned(run, environments, branch, commit.short(), changes))]

@@ -176,7 +176,7 @@ impl RunView {
                 self.begin(at);
             }
             What::Checked => self.begin(at),
-            What::Stage { index, environments } => self.stage(at, *index, environments),
+            What::Stage { index, environments, .. } => self.stage(at, *index, environments),
             What::Pinned { environments, changes, .. } => self.pinned(environments, changes),
             What::Service { environment, service, state, reason, .. } => {
                 self.service(environment, service, *state, reason);

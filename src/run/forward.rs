@@ -23,7 +23,9 @@ impl Driver {
         self.go_on()?;
         let ticket = self.journal.ticket();
         let environments = names(&ticket.stages[stage]);
-        self.context.events.tell(&ticket.run, What::Stage { index: stage, environments });
+        self.context
+            .events
+            .tell(&ticket.run, What::Stage { index: stage, of: ticket.stages.len(), environments });
         Box::pin(self.provide(stage)).await?;
         for mut group in groups(&ticket, stage) {
             self.go_on()?;

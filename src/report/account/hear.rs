@@ -23,7 +23,7 @@ impl Account {
             }
             What::Checked => _ = self.started.get_or_insert(at),
             What::Rendered(change) => self.rendered.push(change.clone()),
-            What::Stage { index, environments } => {
+            What::Stage { index, environments, .. } => {
                 let stage = self.stage(*index);
                 environments.iter().for_each(|name| _ = environment_of(stage, name));
             }

@@ -34,9 +34,9 @@ impl Sections {
     pub fn around(&mut self, event: &Event, run: &RunView) -> String {
         self.at = event.at;
         match &event.what {
-            What::Stage { index, environments } => {
+            What::Stage { index, of, environments } => {
                 let name = format!("stage_{}_{}", index + 1, environments.join("_"));
-                self.begin(&name, &stage_title(run, *index, environments), Fold::Open)
+                self.begin(&name, &stage_title((*index, *of), environments), Fold::Open)
             }
             What::Rendered(change) => {
                 self.begin(&format!("helmfile_{}", change.environment), &change.words(), Fold::Folded)

@@ -30,7 +30,7 @@ fn step(before: Option<&Ticket>, ticket: &Ticket, at: Timestamp) -> Vec<(Timesta
     let mut now = Vec::new();
     for (index, stage) in ticket.stages.iter().enumerate() {
         let old = before.and_then(|ticket| ticket.stages.get(index));
-        pins(index, stage, old, &mut now);
+        pins((index, ticket.stages.len()), stage, old, &mut now);
         services(stage, old, is_forward, &mut now);
         gates_begin(index, stage, before, ticket, &mut now);
         gates_end(index, stage, old, &mut now);
@@ -61,14 +61,14 @@ fn old_part<'t>(old: Option<&'t StageRecord>, part: &EnvironmentPart) -> Option<
     old?.environments.iter().find(|old| old.identity.name == part.identity.name)
 }
 
-fn pins(index: usize, stage: &StageRecord, old: Option<&StageRecord>, found: &mut Vec<What>) {
+fn pins((index, of): (usize, usize), stage: &StageRecord, old: Option<&StageRecord>, found: &mut Vec<What>) {
     for part in &stage.environments {
         let (Some(commit), None) = (&part.commit, old_part(old, part).and_then(|old| old.commit.as_ref()))
         else {
             continue;
         };
         let names = vec![part.identity.name.clone()];
-        found.push(What::Stage { index, environments: names.clone() });
+        found.push(What::Stage { index, of, environments: names.clone() });
         found.push(What::Pinned {
             environments: names,
             branch: part.identity.branch.clone(),

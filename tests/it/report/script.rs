@@ -91,7 +91,8 @@ impl Script {
         };
         let changes = SERVICES.iter().map(|service| change(service)).collect();
         let environments = vec![environment.clone()];
-        self.say(What::Stage { index, environments: environments.clone() }).say(What::Pinned {
+        let of = self.summary.stages.len();
+        self.say(What::Stage { index, of, environments: environments.clone() }).say(What::Pinned {
             environments,
             branch: "main".to_owned(),
             commit: commit.parse().unwrap(),

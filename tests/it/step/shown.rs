@@ -188,3 +188,13 @@ fn the_files_of_a_job_are_about_the_whole_run() {
     runner.step(&["finish", "--dotenv", &file("again.env")]).code(0);
     assert!(read("again.env").contains("DATAPIN_RUN_OUTCOME=rolled-back"));
 }
+
+/// A job tells of no other, and still says which part of the run it is.
+#[test]
+fn a_job_says_how_many_stages_there_are() {
+    let world = super::jobs::world();
+    world.verified("int", NEW);
+    let runner = Runner::new(&world, "95");
+    runner.step(&["enter", "preprod", NEW]).code(0);
+    runner.step(&["deploy", "abn", "mds"]).code(0).says("stage 1/3: abn");
+}

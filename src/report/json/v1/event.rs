@@ -50,6 +50,7 @@ enum What<'a> {
     },
     Stage {
         index: usize,
+        of: usize,
         environments: &'a [String],
     },
     Pinned {
@@ -171,7 +172,9 @@ impl<'a> From<&'a inner::What> for What<'a> {
                     seconds_left: *left,
                 }
             }
-            inner::What::Stage { index, environments } => What::Stage { index: *index, environments },
+            inner::What::Stage { index, of, environments } => {
+                What::Stage { index: *index, of: *of, environments }
+            }
             inner::What::Pinned { environments, branch, commit, changes } => {
                 let changes = changes.iter().map(Change::from).collect();
                 What::Pinned { environments, branch, commit: commit.as_str(), changes }
