@@ -1,5 +1,6 @@
 //! `datapin report`: a run, or an environment's history, as a file.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,12 +9,15 @@ use super::artifacts::{Artifacts, Files, save};
 use super::output::emit;
 use super::stage::{CommandError, Stage};
 use super::{Common, Output};
+use crate::event::Event;
 use crate::exit::Exit;
-use crate::queue::HistoryLine;
+use crate::queue::{HistoryLine, RunId, Store};
 use crate::report::account::Accounts;
 use crate::report::html::{EnvironmentHistory, environment_page};
 use crate::report::link::Links;
+use crate::run::RunError;
 use crate::run::context::Context;
+use crate::run::job::queues;
 use crate::run::past::{Which, past};
 
 /// Writes a run, or an environment's history, as a file.
@@ -34,9 +38,9 @@ pub struct Report {
     /// With --environment: how many runs, the newest first.
     #[arg(long, short = 'n', default_value_t = 500)]
     pub limit: usize,
-    /// Name of the queue in datapin.toml.
-    #[arg(long, default_value = "default")]
-    pub queue: String,
+    /// Name of the queue in datapin.toml; without it all of them are looked through.
+    #[arg(long)]
+    pub queue: Option<String>,
 }
 
 /// Name of the HTML file.
@@ -57,13 +61,8 @@ pub async fn report(common: &Common, args: &Report) -> Result<Exit, CommandError
 }
 
 async fn run(context: &Context, args: &Report, links: &Links) -> Result<Vec<PathBuf>, CommandError> {
-    context.config.queue(&args.queue)?;
-    let store = context.queue_store(&args.queue);
-    let which = which(context, args);
-    let events = past(&store, &which).await?;
-    if events.is_empty() {
-        return Err(CommandError::Usage(unknown(&which, store.branch())));
-    }
+    let stores = stores(context, args)?;
+    let events = told_of(&stores, &which(context, args)).await?;
     let mut accounts = Accounts::default();
     events.iter().for_each(|event| accounts.hear(event));
     let report = match (&args.out, args.files.is_empty()) {
@@ -76,6 +75,51 @@ async fn run(context: &Context, args: &Report, links: &Links) -> Result<Vec<Path
         Some(error) => Err(error),
         None => Ok(artifacts.paths()),
     }
+}
+
+/// The queue that is named, else every one that an environment uses.
+fn stores(context: &Context, args: &Report) -> Result<Vec<Store>, CommandError> {
+    match &args.queue {
+        Some(name) => {
+            context.config.queue(name)?;
+            Ok(vec![context.queue_store(name)])
+        }
+        None => Ok(queues(context).into_iter().map(|(store, _)| store).collect()),
+    }
+}
+
+/// The events of the run; of those that a CI pipeline has in several queues, and of the last ones, the newest.
+///
+/// A queue that cannot be read keeps no other from being looked through.
+async fn told_of(stores: &[Store], which: &Which) -> Result<Vec<Event>, CommandError> {
+    let (mut found, mut failed): (Vec<Vec<Event>>, Option<RunError>) = (Vec::new(), None);
+    for store in stores {
+        match past(store, which).await {
+            Ok(events) if events.is_empty() => {}
+            Ok(events) => found.push(events),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    let begun: BTreeSet<&RunId> = found.iter().flatten().map(|event| &event.run).collect();
+    match which {
+        Which::Named(name) if begun.len() > 1 => {
+            let text = format!("`{name}` means a run in each of several queues: say which with --queue");
+            return Err(CommandError::Usage(text));
+        }
+        Which::Named(_) | Which::Key(_) | Which::Last => {}
+    }
+    let newest = found.into_iter().max_by_key(|events| events.last().map(|event| event.at));
+    match (newest, failed) {
+        (Some(events), _) => Ok(events),
+        (None, Some(error)) => Err(error.into()),
+        (None, None) => Err(CommandError::Usage(unknown(which, &branches(stores)))),
+    }
+}
+
+/// Their branches, for between two quotes.
+fn branches(stores: &[Store]) -> String {
+    let names: Vec<&str> = stores.iter().map(Store::branch).collect();
+    names.join("`, `")
 }
 
 /// The run that is named, else the last one of this CI pipeline, else the last one.

@@ -14,6 +14,7 @@ mod turn;
 mod watch;
 
 pub use enter::{InLine, enter};
+pub use find::queues;
 pub use told::told;
 
 use crate::event::Level;

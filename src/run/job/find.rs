@@ -79,7 +79,7 @@ async fn over(store: &Store, pipeline: &str, task: &Task) -> Result<Option<Histo
 }
 
 /// Every queue that an environment uses, each once.
-pub(super) fn queues(context: &Context) -> Vec<(Store, Settings)> {
+pub fn queues(context: &Context) -> Vec<(Store, Settings)> {
     let mut found: Vec<(Store, Settings)> = Vec::new();
     for (name, settings) in &context.config.queues {
         let used = context.config.environments.values().any(|one| one.queue == *name);

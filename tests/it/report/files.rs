@@ -108,6 +108,31 @@ fn a_later_job_reports_the_run_of_its_pipeline() {
     world.datapin(&report).in_ci("777", "9").run().code(2);
 }
 
+/// The graph's `after_script` names no queue.
+#[test]
+fn a_run_of_another_queue_is_found_without_its_name() {
+    let world = World::new();
+    world.verified("int", OLD);
+    world.config(|text| {
+        text["queue"]["q2"] = toml_edit::Item::Table(toml_edit::Table::new());
+        text["queue"]["q2"]["branch"] = toml_edit::value("datapin/q2");
+        text["environment"]["play-test"]["queue"] = toml_edit::value("q2");
+        text["environment"]["play-koala"]["queue"] = toml_edit::value("q2");
+    });
+    world.datapin(&["init"]).run().code(0);
+    world.datapin(&["deploy", "play-test", NEW]).in_ci("503", "1").run().code(0);
+    let report = |args: &[&str]| {
+        world.datapin(&[&["report", "--markdown", "-"], args].concat()).in_ci("503", "9").run()
+    };
+    report(&[]).code(0).says(&format!("play-test timetable {NEW}: verified"));
+    report(&["--queue", "q2"]).code(0);
+    report(&["--queue", "default"]).code(2).says("has had no run");
+    let last = world.datapin(&["report", "--markdown", "-"]).run().code(0);
+    last.says(&format!("play-test timetable {NEW}: verified"));
+    world.datapin(&["report", "1", "--markdown", "-"]).run().code(2).says("--queue");
+    world.datapin(&["report", "nobody"]).run().code(2).says("`datapin/queue`, `datapin/q2`");
+}
+
 /// What is said of a history whose tickets are gone: the journal was cut off by hand.
 #[test]
 fn a_history_without_its_journal_is_told_shortly() {
