@@ -54,8 +54,13 @@ impl Cli {
     /// # Errors
     /// What clap says of it, `--help` and `--version` among that.
     pub fn from_args() -> Result<Self, clap::Error> {
-        let matches = without_empty_variables(Self::command()).try_get_matches();
-        Self::from_arg_matches(&matches.map_err(with_variables)?)
+        let command = without_empty_variables(Self::command());
+        let matches = command.clone().try_get_matches().map_err(with_variables)?;
+        let matches = match report::without_variables_of_a_run(&command, &matches) {
+            Some(bare) => bare.try_get_matches()?,
+            None => matches,
+        };
+        Self::from_arg_matches(&matches)
     }
 
     /// The command as people see it, for completions and the manual page.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::Resettable;
 
 use super::artifacts::{Artifacts, Files, save};
 use super::output::emit;
@@ -41,6 +42,23 @@ pub struct Report {
     /// Name of the queue in datapin.toml; without it all of them are looked through.
     #[arg(long)]
     pub queue: Option<String>,
+}
+
+/// Arguments about a run, which jobs have as variables: they do not go with `--environment`.
+const OF_A_RUN: [&str; 5] = ["run", "junit", "markdown", "dotenv", "annotations"];
+
+/// Where the history of an environment is asked for, the command without the variables that are about a run: a job has
+/// them for the run's report.
+pub(super) fn without_variables_of_a_run(
+    command: &clap::Command,
+    matches: &clap::ArgMatches,
+) -> Option<clap::Command> {
+    matches.subcommand_matches("report")?.get_one::<String>("environment")?;
+    let bare = |arg: clap::Arg| match OF_A_RUN.contains(&arg.get_id().as_str()) {
+        true => arg.env(Resettable::Reset),
+        false => arg,
+    };
+    Some(command.clone().mut_subcommand("report", |report| report.mut_args(bare)))
 }
 
 /// Name of the HTML file.

@@ -133,6 +133,23 @@ fn a_run_of_another_queue_is_found_without_its_name() {
     world.datapin(&["report", "nobody"]).run().code(2).says("`datapin/queue`, `datapin/q2`");
 }
 
+/// Jobs of a component have the variables of the run's report.
+#[test]
+fn the_history_of_an_environment_minds_no_variable_about_a_run() {
+    let world = World::new();
+    world.verified("int", OLD);
+    let history = ["report", "--environment", "int", "--out", "history.html"];
+    let job = |args: &[&str]| {
+        let job = world.datapin(args).env("DATAPIN_RUN", "01KAZ3W8M0Q2V6T4R8N0P5X7YB");
+        job.env("DATAPIN_JUNIT", "j.xml").env("DATAPIN_MARKDOWN", "m.md").run()
+    };
+    job(&history).code(0);
+    assert!(read(&world, "history.html").contains("class=\"plot\""));
+    assert!(!world.dir().join("j.xml").exists());
+    job(&[&history[..], &["--junit", "k.xml"]].concat()).code(2).says("HTML only");
+    job(&[&history[..], &["2"]].concat()).code(2).says("has no RUN");
+}
+
 /// What is said of a history whose tickets are gone: the journal was cut off by hand.
 #[test]
 fn a_history_without_its_journal_is_told_shortly() {
