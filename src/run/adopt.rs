@@ -64,9 +64,10 @@ pub async fn adopt(context: &Context, asked: &Asked) -> Result<Vec<Adoption>, Ru
     let mut found = Vec::new();
     for (ground, sight) in sights {
         match sight {
-            Sight::Nothing => {}
-            Sight::Run(commit) => adoptions.extend(journal.earlier(&ground, &commit)),
-            Sight::People(one) => found.push(*one),
+            Ok(Sight::Nothing) => {}
+            Ok(Sight::Run(commit)) => adoptions.extend(journal.earlier(&ground, &commit)),
+            Ok(Sight::People(one)) => found.push(*one),
+            Err(error) => adoptions.push(Adoption { what: ground.environment, outcome: Err(error) }),
         }
     }
     let found = meanings(context, found, &journal).await?;
@@ -82,20 +83,22 @@ pub(super) async fn unexplained(
     verified: &BTreeMap<String, VerifiedSet>,
 ) -> Result<Vec<Adoption>, RunError> {
     let journal = Records::read(context, std::iter::once(environment)).await?;
-    let mut found = Vec::new();
+    let (mut adoptions, mut found) = (Vec::new(), Vec::new());
     let all = Ground::all(&context.config, &context.default_branch).into_iter();
     for ground in all.filter(|ground| ground.environment == environment) {
         let Some(set) = verified.get(&ground.dataset) else { continue };
         let asked = Asked { before: Some(set.commit.clone()), ..Asked::default() };
-        for (_, sight) in see(context, &asked, vec![ground], &journal).await? {
+        for (ground, sight) in see(context, &asked, vec![ground], &journal).await? {
             match sight {
-                Sight::People(one) if one.differs(set) => found.push(*one),
-                Sight::People(_) | Sight::Run(_) | Sight::Nothing => {}
+                Ok(Sight::People(one)) if one.differs(set) => found.push(*one),
+                Ok(Sight::People(_) | Sight::Run(_) | Sight::Nothing) => {}
+                Err(error) => adoptions.push(Adoption { what: ground.environment, outcome: Err(error) }),
             }
         }
     }
     let found = meanings(context, found, &journal).await?;
-    carry_each(context, routes(&context.config, found, None)?).await
+    adoptions.extend(carry_each(context, routes(&context.config, found, None)?).await?);
+    Ok(adoptions)
 }
 
 async fn carry_each(context: &Context, routes: Vec<Route>) -> Result<Vec<Adoption>, RunError> {
@@ -121,19 +124,21 @@ fn grounds(context: &Context, asked: &Asked) -> Result<Vec<Ground>, RunError> {
     Ok(grounds)
 }
 
-/// Who changed what in the range, for every ground.
+/// Who changed what in the range, for every ground; one that cannot be read stops no other.
 async fn see(
     context: &Context,
     asked: &Asked,
     grounds: Vec<Ground>,
     journal: &Records,
-) -> Result<Vec<(Ground, Sight)>, RunError> {
+) -> Result<Vec<(Ground, Result<Sight, RunError>)>, RunError> {
+    let grounds: Vec<_> =
+        grounds.into_iter().map(|ground| (journal.current(&ground).cloned(), ground)).collect();
     let (repo, asked, ours) = (context.target.clone(), asked.clone(), journal.ours.clone());
     let name = asked.commit.as_ref().map(|commit| commit.short().to_owned());
     let seen = blocking(move || -> Result<_, OutsideError> {
         let mut lines: BTreeMap<String, Option<(Range, Vec<LogEntry>)>> = BTreeMap::new();
         let mut seen = Vec::new();
-        for ground in grounds {
+        for (record, ground) in grounds {
             if !lines.contains_key(&ground.branch) {
                 let range = range(&repo, &ground.branch, asked.commit.as_ref(), asked.before.as_ref())?;
                 let line = range.map(|range| {
@@ -143,7 +148,8 @@ async fn see(
                 lines.insert(ground.branch.clone(), line.transpose()?);
             }
             let Some(Some((_, line))) = lines.get(&ground.branch) else { continue };
-            let sight = look(&repo, &ground, line, &ours).map_err(|error| in_environment(&ground, error))?;
+            let sight = look(&repo, &ground, line, &ours, record.as_ref());
+            let sight = sight.map_err(|error| in_environment(&ground, error).into());
             seen.push((ground, sight));
         }
         Ok((lines.values().all(Option::is_none), seen))
@@ -260,6 +266,11 @@ impl Records {
                 self.ours.remove(&adopted.commit);
             }
         }
+    }
+
+    /// What an environment was verified with last.
+    fn current(&self, ground: &Ground) -> Option<&VerifiedSet> {
+        self.files.get(&ground.environment)?.datasets.get(&ground.dataset)?.current()
     }
 
     /// What is said of a commit that a run adopted before; nothing of a commit that a run made.

@@ -178,12 +178,13 @@ pub fn range(
 }
 
 /// Who changed an environment last in a range, and what. `ours` are the commits of runs; `line` is the range's own line,
-/// newest first.
+/// newest first; `record` is what it was verified with last.
 pub fn look(
     repo: &Repo,
     ground: &Ground,
     line: &[LogEntry],
     ours: &HashSet<CommitId>,
+    record: Option<&VerifiedSet>,
 ) -> Result<Sight, FilesError> {
     let (mut people, mut at): (Vec<&LogEntry>, Vec<usize>) = (Vec::new(), Vec::new());
     for (newer, entry) in line.iter().enumerate() {
@@ -204,7 +205,7 @@ pub fn look(
     else {
         return Ok(Sight::Nothing);
     };
-    let Some(pins) = pins(repo, ground, before, &newest.id)? else { return Ok(Sight::Nothing) };
+    let Some(pins) = pins(repo, ground, before, &newest.id, record)? else { return Ok(Sight::Nothing) };
     let brought = repo.last_change(&ground.branch, &newest.id, before, &ground.files())?;
     let messages =
         people.iter().map(|entry| &entry.message).chain(brought.iter().map(|entry| &entry.message));
@@ -239,14 +240,16 @@ fn one_line(text: &str) -> String {
 }
 
 /// What a branch that is not merged yet changes in an environment, against the commit that it began at. What it does not
-/// change is what the tip of its target holds: so a merge leaves it.
+/// change is what the tip of its target holds: so a merge leaves it. `record` is what the environment was verified with
+/// last.
 pub fn proposed(
     repo: &Repo,
     ground: &Ground,
     range: &Range,
     target: Option<&CommitId>,
+    record: Option<&VerifiedSet>,
 ) -> Result<Option<Found>, FilesError> {
-    let Some(mut pins) = pins(repo, ground, &range.before, &range.commit)? else { return Ok(None) };
+    let Some(mut pins) = pins(repo, ground, &range.before, &range.commit, record)? else { return Ok(None) };
     if let Some(target) = target {
         let unchanged = |(pin, _): &(&mut PinRecord, Option<Scalar>)| pin.before.text == pin.after;
         for (pin, now) in pins.iter_mut().zip(ground.held(repo, target)?).filter(unchanged) {
@@ -270,32 +273,47 @@ pub fn proposed(
     }))
 }
 
-/// Every spot with what was there before; `None` if it is as it was.
+/// Every spot with what was there before; `None` if it is as it was. What stood where nothing could be read is what the
+/// environment was verified with.
 fn pins(
     repo: &Repo,
     ground: &Ground,
     before: &CommitId,
     after: &CommitId,
+    record: Option<&VerifiedSet>,
 ) -> Result<Option<Vec<PinRecord>>, FilesError> {
     let places: Vec<&Place> = ground.spots.iter().map(|spot| &spot.place).collect();
     let now = Files::at(repo, after).scalars(&places)?;
     let then = ground.held(repo, before)?;
-    let moved =
-        now.iter().zip(&then).any(|(now, then)| then.as_ref().is_some_and(|then| then.text != now.text));
-    if !moved {
-        return Ok(None);
-    }
     let spots = ground.spots.iter().zip(now).zip(then);
-    let record = |((spot, now), then): ((&Spot, Scalar), Option<Scalar>)| {
-        // a scalar that is new stays when the rest is taken back
-        let then = then.unwrap_or_else(|| now.clone());
-        PinRecord {
-            service: spot.service.clone(),
-            place: spot.place.clone(),
-            role: spot.role,
-            before: Value { text: then.text, source: then.source },
-            after: now.text,
-        }
-    };
-    Ok(Some(spots.map(record).collect()))
+    let pins: Vec<PinRecord> = spots
+        .map(|((spot, now), then)| {
+            let before = match then {
+                Some(then) => Value { text: then.text, source: then.source },
+                None => unread(spot, &now, record),
+            };
+            PinRecord {
+                service: spot.service.clone(),
+                place: spot.place.clone(),
+                role: spot.role,
+                before,
+                after: now.text,
+            }
+        })
+        .collect();
+    let moved = pins.iter().any(|pin| pin.before.text != pin.after);
+    Ok(moved.then_some(pins))
+}
+
+/// What a scalar that could not be read counts as: a pin as it was verified, written as it is now. One that is new stays
+/// when the rest is taken back.
+fn unread(spot: &Spot, now: &Scalar, record: Option<&VerifiedSet>) -> Value {
+    let known = record.and_then(|set| set.value(&spot.place)).filter(|_| spot.role == Role::Pin);
+    match known.filter(|_| now.source.contains(&now.text)) {
+        Some(known) => Value {
+            text: known.text.clone(),
+            source: now.source.replacen(&now.text, &known.text, 1),
+        },
+        None => Value { text: now.text.clone(), source: now.source.clone() },
+    }
 }

@@ -78,7 +78,10 @@ pub(super) async fn look(
             // its history is that of the branch
             let ground = Ground { branch: asked.source.clone(), ..ground };
             let failed = |source| PlanError::Files { environment: ground.environment.clone(), source };
-            let one = match proposed(&repo, &ground, &range, target.as_ref()) {
+            let mut files = queues.iter().filter_map(|queue| queue.environment(&ground.environment));
+            let record = files.find_map(|file| file.datasets.get(&ground.dataset));
+            let verified = record.and_then(|record| record.current());
+            let one = match proposed(&repo, &ground, &range, target.as_ref(), verified) {
                 // the merge request neither breaks nor mends it: `check` warns
                 Err(source) if !is_git(&source) && ground.is_as_before(&repo, &range).map_err(failed)? => {
                     None
@@ -86,8 +89,6 @@ pub(super) async fn look(
                 one => one.map_err(failed)?,
             };
             let Some(one) = one else { continue };
-            let mut files = queues.iter().filter_map(|queue| queue.environment(&ground.environment));
-            let record = files.find_map(|file| file.datasets.get(&ground.dataset));
             let back = as_rollback(&repo, &one, record).map_err(failed)?;
             found.push((one, back.map_or(Meaning::Deployment, |back| Meaning::Rollback(Box::new(back)))));
         }
