@@ -82,6 +82,33 @@ impl Exit {
         Exit::GateWarned,
     ];
 
+    /// The worst of several ends, by how much a person is needed; `Ok` if there is none. What a job may end with all the
+    /// same, that something is not recorded, hides nothing else.
+    pub fn worst(ends: impl IntoIterator<Item = Exit>) -> Exit {
+        ends.into_iter().min_by_key(|exit| exit.rank()).unwrap_or(Exit::Ok)
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Exit::RollbackFailed => 0,
+            Exit::TakenOver => 1,
+            Exit::Stopped => 2,
+            Exit::Cancelled => 3,
+            Exit::Superseded => 4,
+            Exit::NotAllowed => 5,
+            Exit::GateFailed => 6,
+            Exit::DeploymentFailed => 7,
+            Exit::Damage => 8,
+            Exit::Unreachable => 9,
+            Exit::Usage => 10,
+            Exit::GaveUpWaiting => 11,
+            Exit::StepFailed => 12,
+            Exit::GateWarned => 13,
+            Exit::NotRecorded => 14,
+            Exit::Ok => 15,
+        }
+    }
+
     /// How a process ended that ended with this number; a signal or any other number is damage.
     pub fn from_code(code: Option<i32>) -> Self {
         Self::ALL.into_iter().find(|exit| Some(i32::from(exit.code())) == code).unwrap_or(Exit::Damage)

@@ -7,9 +7,9 @@ use super::output::emit;
 use super::queue::not_there;
 use super::stage::{CommandError, Stage};
 use super::{Common, Output, edge};
-use crate::event::Summary;
+use crate::event::{Level, Summary};
 use crate::exit::Exit;
-use crate::queue::{Force, FrozenBy, Outcome, Queue, Rejection, Setting, Store, Ticket};
+use crate::queue::{Force, FrozenBy, Outcome, Queue, Rejection, RunId, Setting, Store, Ticket};
 use crate::report::{FileDiff, PlanView, Work, plan_json, plan_text};
 use crate::run::context::Context;
 use crate::run::order::Order;
@@ -316,11 +316,17 @@ pub async fn reconcile(common: &Common, args: &Reconcile) -> Result<Exit, Comman
         }
         seen.push(store);
     }
+    let exit = Exit::worst(errors.iter().map(RunError::exit).chain([worst(&mended)]));
+    // one is what the command ends with; the others are said
+    let last = errors.iter().position(|error| error.exit() == exit).map(|at| errors.remove(at));
+    for error in &errors {
+        context.events.note(&RunId(String::new()), Level::Warning, error.to_string());
+    }
     stage.close().await;
     emit(&reconciled(common, &mended));
-    match errors.into_iter().next() {
+    match last {
         Some(error) => Err(error.into()),
-        None => Ok(worst(&mended)),
+        None => Ok(exit),
     }
 }
 

@@ -299,22 +299,9 @@ impl Records {
 
 /// The worst of several ends decides the exit code; 0 if there is none.
 pub fn exit(adoptions: &[Adoption]) -> crate::exit::Exit {
-    use crate::exit::Exit;
-    const WORST_FIRST: [Exit; 8] = [
-        Exit::RollbackFailed,
-        Exit::TakenOver,
-        Exit::Stopped,
-        Exit::Cancelled,
-        Exit::Superseded,
-        Exit::NotAllowed,
-        Exit::GateFailed,
-        Exit::DeploymentFailed,
-    ];
     let of = |adoption: &Adoption| match &adoption.outcome {
         Ok(outcome) => outcome.exit(),
         Err(error) => error.exit(),
     };
-    let rank = |exit: &Exit| WORST_FIRST.iter().position(|one| one == exit).unwrap_or(WORST_FIRST.len());
-    let failed = adoptions.iter().map(of).filter(|exit| *exit != Exit::Ok);
-    failed.min_by_key(rank).unwrap_or(Exit::Ok)
+    crate::exit::Exit::worst(adoptions.iter().map(of))
 }

@@ -1,6 +1,7 @@
 //! Pins that people commit: the real binary on a real repository, with real git for the people.
 
 mod bad;
+mod broken;
 mod flow;
 mod gitlab;
 mod line;

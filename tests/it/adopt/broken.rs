@@ -1,0 +1,102 @@
+//! Pins that cannot be read: they are no reason to leave anything else alone, and none to overlook what mends them.
+
+use super::*;
+
+/// Edits a file of a person's checkout.
+fn edit(world: &World, path: &str, from: &str, to: &str) {
+    let path = world.dir().join("person").join(path);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    std::fs::write(&path, text.replace(from, to)).unwrap();
+}
+
+/// int is verified, and one of its pins was broken since.
+fn broken() -> World {
+    let world = int_on(&[OLD]);
+    let sha = world.push_as_person(&[("values/int/kv.yaml", "version:", "versoin:")], "typo");
+    adopt(&world, &sha).code(2).says("values/int/kv.yaml");
+    world
+}
+
+/// A person mends the pin and moves the version in one commit.
+fn mended(world: &World, to: &str) -> String {
+    world.checkout("main");
+    edit(world, "values/int/kv.yaml", "versoin:", "version:");
+    commit(world, "int", OLD, to, "int: mend kv");
+    push(world)
+}
+
+#[test]
+fn one_environment_that_cannot_be_read_stops_no_other() {
+    for name in ["abn", "play-test"] {
+        let world = int_on(&[OLD]);
+        let before = world.tip("main");
+        world.checkout("main");
+        edit(&world, &format!("values/{name}/kv.yaml"), "version:", "versoin:");
+        commit(&world, "int", OLD, NEW, "int: bump, and a typo");
+        let sha = push(&world);
+        let done = adopting(&world, &sha, &before).run().code(2);
+        done.says("int: verified").says(&format!("{name}: error")).says(&format!("values/{name}/kv.yaml"));
+        assert_eq!(world.verified_on("int").as_deref(), Some(NEW));
+        assert_eq!(world.gate("int-test").began(), [OLD, NEW]);
+    }
+}
+
+#[test]
+fn what_is_mended_and_moved_at_once_is_adopted() {
+    let world = broken();
+    let sha = mended(&world, NEW);
+    adopt(&world, &sha).code(0).says("int: verified");
+    assert_eq!(world.verified_on("int").as_deref(), Some(NEW));
+    assert_eq!(world.gate("int-test").began(), [OLD, NEW]);
+}
+
+#[test]
+fn what_is_mended_and_moved_at_once_goes_back_as_a_whole() {
+    let world = broken();
+    let sha = mended(&world, NEW);
+    world.gate("int-test").fails();
+    adopt(&world, &sha).code(11);
+    assert_eq!(world.versions("int"), [OLD]);
+    assert!(world.file("main", "values/int/kv.yaml").unwrap().contains("version:"));
+}
+
+/// Only the pin that was broken moves with its mend: the others are what they were.
+#[test]
+fn a_mend_that_moves_only_its_own_pin_is_two_versions() {
+    let world = broken();
+    world.checkout("main");
+    edit(&world, "values/int/kv.yaml", "versoin:", "version:");
+    edit(&world, "values/int/kv.yaml", OLD, NEW);
+    let person = world.dir().join("person");
+    git(&person, &["commit", "--quiet", "--all", "--message", "mend kv, and move it"]);
+    let sha = push(&world);
+    adopt(&world, &sha).code(15).says("several");
+    assert_eq!(world.versions("int"), [OLD]);
+}
+
+#[test]
+fn a_mend_that_moves_nothing_is_nothing_to_adopt() {
+    let world = broken();
+    let sha = world.push_as_person(&[("values/int/kv.yaml", "versoin:", "version:")], "mend kv");
+    adopt(&world, &sha).code(0).says("nothing to adopt");
+    assert_eq!(world.gate("int-test").began(), [OLD]);
+}
+
+/// Nothing was ever verified there: what stood there is not known.
+#[test]
+fn without_a_record_a_mend_is_nothing_to_adopt() {
+    let world = World::new();
+    for service in SERVICES {
+        let path = format!("values/int/{service}.yaml");
+        world.push_as_person(&[(&path, "version:", "versoin:")], "typo");
+    }
+    world.checkout("main");
+    for service in SERVICES {
+        let path = format!("values/int/{service}.yaml");
+        edit(&world, &path, "versoin:", "version:");
+    }
+    commit(&world, "int", OLD, NEW, "mend");
+    let sha = push(&world);
+    adopt(&world, &sha).code(0).says("nothing to adopt");
+}
