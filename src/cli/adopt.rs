@@ -19,9 +19,12 @@ pub struct Adopt {
     /// Commit before the oldest; without it, or all zeros: the first parent of COMMIT.
     #[arg(long, env = "CI_COMMIT_BEFORE_SHA", value_name = "SHA")]
     pub before: Option<String>,
-    /// Target branch; without it all that have the commit.
-    #[arg(long, env = "CI_COMMIT_BRANCH", value_name = "BRANCH")]
+    /// Target branch; without it the pipeline's, CI_COMMIT_BRANCH; without that all that have the commit.
+    #[arg(long, env = "DATAPIN_ADOPT_BRANCH", value_name = "BRANCH")]
     pub branch: Option<String>,
+    /// The pipeline's own branch, which may be followed by no environment.
+    #[arg(long, env = "CI_COMMIT_BRANCH", value_name = "BRANCH", hide = true)]
+    pub pipeline_branch: Option<String>,
     /// Pipeline that the version goes through; without it the one that `propose` named, else the only one that begins
     /// with the environment, else that environment alone with all its gates.
     #[arg(long, env = "DATAPIN_PIPELINE")]
@@ -36,10 +39,17 @@ pub async fn adopt(common: &Common, args: &Adopt) -> Result<Exit, CommandError> 
     let asked = Asked {
         commit: args.commit.as_deref().map(commit).transpose()?,
         before: args.before.as_deref().map(commit).transpose()?,
-        branch: args.branch.clone(),
+        branch: args.branch.clone().or_else(|| args.pipeline_branch.clone()),
         pipeline: args.pipeline.clone(),
     };
     let stage = Stage::reporting(common, &args.artifacts)?;
+    if let (None, Some(branch)) = (&args.branch, &args.pipeline_branch)
+        && !adopt::is_followed(&stage.context, branch)
+    {
+        stage.close().await;
+        emit(&not_followed(common, branch));
+        return Ok(Exit::Ok);
+    }
     let done = adopt::adopt(&stage.context, &asked).await;
     stage.close().await;
     let mut adoptions = done?;
@@ -54,6 +64,13 @@ pub async fn adopt(common: &Common, args: &Adopt) -> Result<Exit, CommandError> 
 
 fn commit(text: &str) -> Result<CommitId, CommandError> {
     text.parse().map_err(|error: crate::repo::NotACommitId| CommandError::Usage(error.to_string()))
+}
+
+fn not_followed(common: &Common, branch: &str) -> String {
+    match common.output {
+        Output::Json => shown(common, &[]),
+        Output::Text => format!("`{branch}` is followed by no environment: nothing to adopt\n"),
+    }
 }
 
 fn shown(common: &Common, adoptions: &[Adoption]) -> String {

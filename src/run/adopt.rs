@@ -110,6 +110,11 @@ async fn carry_each(context: &Context, routes: Vec<Route>) -> Result<Vec<Adoptio
     Ok(adoptions)
 }
 
+/// Whether an environment follows a branch.
+pub fn is_followed(context: &Context, branch: &str) -> bool {
+    Ground::all(&context.config, &context.default_branch).iter().any(|ground| ground.branch == branch)
+}
+
 fn grounds(context: &Context, asked: &Asked) -> Result<Vec<Ground>, RunError> {
     let mut grounds = Ground::all(&context.config, &context.default_branch);
     if let Some(branch) = &asked.branch {

@@ -310,10 +310,9 @@ fn pins(
 fn unread(spot: &Spot, now: &Scalar, record: Option<&VerifiedSet>) -> Value {
     let known = record.and_then(|set| set.value(&spot.place)).filter(|_| spot.role == Role::Pin);
     match known.filter(|_| now.source.contains(&now.text)) {
-        Some(known) => Value {
-            text: known.text.clone(),
-            source: now.source.replacen(&now.text, &known.text, 1),
-        },
+        Some(known) => {
+            Value { text: known.text.clone(), source: now.source.replacen(&now.text, &known.text, 1) }
+        }
         None => Value { text: now.text.clone(), source: now.source.clone() },
     }
 }

@@ -57,6 +57,23 @@ fn a_commit_that_is_on_no_target_branch_is_2() {
     world.datapin(&["adopt", &sha, "--pipeline", "preprod"]).run().code(2).says("begins with none");
 }
 
+/// The component's job runs on the default branch, whether an environment follows it or not.
+#[test]
+fn a_pipeline_of_a_branch_that_no_environment_follows_adopts_nothing() {
+    let world = World::new();
+    git(&world.bare(), &["branch", "release", "main"]);
+    world.config(|text| text["repository"]["branch"] = toml_edit::value("release"));
+    let sha = world.push_as_person(&[("README.md", "#", "##")], "docs");
+    let job = || world.datapin(&["adopt"]).in_ci("77", "1").env("CI_COMMIT_SHA", &sha);
+    let done = job().env("CI_COMMIT_BRANCH", "main").run().code(0);
+    assert_eq!(done.stdout, "`main` is followed by no environment: nothing to adopt\n");
+    let done = job().env("CI_COMMIT_BRANCH", "main").env("DATAPIN_OUTPUT", "json").run().code(0);
+    assert_eq!(done.json()["adopted"], serde_json::json!([]));
+    // who names it means it
+    let done = world.datapin(&["adopt", &sha, "--branch", "main"]).env("CI_COMMIT_BRANCH", "main");
+    done.run().code(2).says("`main` is no target branch");
+}
+
 #[test]
 fn a_pin_that_was_broken_is_2_and_says_where() {
     let world = int_on(&[OLD]);
