@@ -27,7 +27,7 @@ pub struct Adopt {
     pub pipeline_branch: Option<String>,
     /// Pipeline that the version goes through; without it the one that `propose` named, else the only one that begins
     /// with the environment, else that environment alone with all its gates.
-    #[arg(long, env = "DATAPIN_PIPELINE")]
+    #[arg(long, env = "DATAPIN_ADOPT_PIPELINE")]
     pub pipeline: Option<String>,
     /// Files about the run.
     #[command(flatten)]

@@ -203,6 +203,49 @@ fn the_pipeline_may_be_asked_for_or_named_by_the_trailer_of_propose() {
     assert_eq!(ended(&world, LATER, "verified")["pipeline"], "adopt int", "two begin with it");
 }
 
+/// A project's variable names the pipeline of its other jobs.
+#[test]
+fn the_pipeline_of_other_jobs_says_nothing_about_what_people_merge() {
+    let world = int_on(&[OLD]);
+    let sha = bump(&world, "int", OLD, NEW);
+    let job = || world.datapin(&["adopt", &sha]).env("DATAPIN_PIPELINE", "preprod");
+    job().env("DATAPIN_ADOPT_PIPELINE", "preprod").run().code(2).says("begins with none");
+    job().run().code(0);
+    assert_eq!(ended(&world, NEW, "verified")["pipeline"], "int");
+}
+
+/// Of a merge request that was merged by squash, or by fast-forward, with more than one commit.
+#[test]
+fn a_bump_that_was_squashed_or_fast_forwarded_is_gated_and_taken_back_as_a_whole() {
+    for how in ["--squash", "--ff-only"] {
+        let world = int_on(&[OLD]);
+        let merged = |to: &str| {
+            let before = world.tip("main");
+            let checkout = world.checkout("main");
+            git(&checkout, &["checkout", "--quiet", "-B", "bump"]);
+            commit(&world, "int", OLD, MID, "int: one");
+            commit(&world, "int", MID, to, "int: two");
+            git(&checkout, &["checkout", "--quiet", "work"]);
+            git(&checkout, &["merge", "--quiet", how, "bump"]);
+            if how == "--squash" {
+                git(&checkout, &["commit", "--quiet", "--message", "Bump int (!12)"]);
+            }
+            (before, push(&world))
+        };
+        world.gate("int-test").fails();
+        let (before, tip) = merged(LATER);
+        adopting(&world, &tip, &before).run().code(11);
+        assert_eq!((world.versions("int"), world.tip("main") == tip), (vec![OLD.to_owned()], false), "{how}");
+        ended(&world, LATER, "rolled-back");
+        world.gate("int-test").passes();
+        let (before, tip) = merged(NEW);
+        adopting(&world, &tip, &before).run().code(0);
+        assert_eq!(world.tip("main"), tip, "{how}: no commit was made");
+        assert_eq!(world.verified_on("int").as_deref(), Some(NEW), "{how}");
+        assert_eq!(world.gate("int-test").began(), [OLD, LATER, NEW], "{how}: one run for both commits");
+    }
+}
+
 #[test]
 fn the_variables_of_a_ci_job_are_enough() {
     let world = int_on(&[OLD]);
