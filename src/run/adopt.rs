@@ -71,8 +71,21 @@ pub async fn adopt(context: &Context, asked: &Asked) -> Result<Vec<Adoption>, Ru
         }
     }
     let found = meanings(context, found, &journal).await?;
-    adoptions.extend(carry_each(context, routes(&context.config, found, asked.pipeline.as_deref())?).await?);
+    let routes = routes(&context.config, found, asked.pipeline.as_deref())?;
+    if !routes.is_empty() {
+        tell_of_silence(context);
+    }
+    adoptions.extend(carry_each(context, routes).await?);
     Ok(adoptions)
+}
+
+/// Says why no merge request is told how it ends, where GitLab lets this login tell none.
+fn tell_of_silence(context: &Context) {
+    if context.gitlab.as_ref().is_ok_and(|gitlab| gitlab.has_job_token()) {
+        let text = "no merge request is told how it ends: that needs a token with the scope `api` in the CI variable \
+                    DATAPIN_GITLAB_TOKEN, because CI_JOB_TOKEN cannot write notes";
+        context.events.note(&RunId(String::new()), Level::Info, text);
+    }
 }
 
 /// Adopts what people changed in an environment since it was verified with these sets, where it differs from them and no

@@ -1,5 +1,5 @@
-//! What merged merge requests are told of the run that they became: one note each, updated in place. They are opened no
-//! more.
+//! What merged merge requests are told of the runs that they became: one note for each dataset and environments of a
+//! run, updated in place. They are opened no more.
 
 use std::collections::BTreeSet;
 
@@ -26,18 +26,24 @@ impl Driver {
 
     async fn tell_requests(&self, ticket: &Ticket, text: &str) {
         let (Some(adopted), Ok(gitlab)) = (&ticket.adopts, &self.context.gitlab) else { return };
-        // a token of a job may neither ask nor tell
+        // a token of a job may neither ask nor tell, which `adopt` says
         if gitlab.has_job_token() {
             return;
         }
-        if let Err(error) = tell(gitlab, adopted, text).await {
+        if let Err(error) = tell(gitlab, adopted, &name(ticket), text).await {
             let text = format!("the merge request is not told: {error}");
             self.context.events.note(&ticket.run, Level::Warning, text);
         }
     }
 }
 
-async fn tell(gitlab: &GitLab, adopted: &Adopted, text: &str) -> Result<(), GitLabError> {
+/// The name of the run's note: one merge may become several runs, each with its own.
+fn name(ticket: &Ticket) -> String {
+    let environments: Vec<&str> = ticket.parts().map(|part| &part.identity.name[..]).collect();
+    format!("adopt:{}:{}", ticket.dataset, environments.join("/"))
+}
+
+async fn tell(gitlab: &GitLab, adopted: &Adopted, name: &str, text: &str) -> Result<(), GitLabError> {
     let requests = gitlab.merge_requests();
     let mut merged = BTreeSet::new();
     let newest = std::iter::once(&adopted.commit);
@@ -48,7 +54,7 @@ async fn tell(gitlab: &GitLab, adopted: &Adopted, text: &str) -> Result<(), GitL
         merged.extend(request.map(|request| request.iid));
     }
     for iid in merged {
-        requests.upsert_note(iid, "adopt", text).await?;
+        requests.upsert_note(iid, name, text).await?;
     }
     Ok(())
 }

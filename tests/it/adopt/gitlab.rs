@@ -204,6 +204,46 @@ fn an_expired_token_and_one_that_was_masked_say_so_and_are_not_told() {
     assert_eq!(place.requests(), 0);
 }
 
+/// One merge request changes two environments, each of which becomes a run: the note of the one that failed stays.
+#[test]
+fn each_run_of_a_merge_has_its_own_note() {
+    let place = Place::of(int_on(&[OLD]));
+    place.world.verified("data-test", OLD);
+    place.bot(&["propose", "int", NEW]).run().code(0);
+    let source = place.request(1).source_branch;
+    place.world.checkout(&source);
+    commit(&place.world, "pres", OLD, NEW, "pres: bump");
+    let person = place.world.dir().join("person");
+    git(&person, &["push", "--quiet", "origin", &format!("HEAD:{source}")]);
+    let merged = place.merge(1);
+    place.world.gate("int-test").fails();
+    place.adopt(&merged).code(11);
+    let notes = place.request(1).notes;
+    assert_eq!(notes.len(), 2, "{notes:#?}");
+    let of = |name: &str| notes.iter().find(|note| note.contains(&format!("| `{name}` |"))).unwrap();
+    assert!(of("int").contains("rolled back"), "{notes:#?}");
+    assert!(of("pres").contains("datapin: verified"), "{notes:#?}");
+    // and each is updated in place
+    assert!(of("int").contains("datapin:adopt:timetable:int ") && of("pres").contains("timetable:pres "));
+}
+
+#[test]
+fn a_jobs_own_token_tells_nobody_and_says_so_once() {
+    let place = Place::new();
+    place.bot(&["propose", "int", NEW]).run().code(0);
+    let (before, commit) = place.merge(1);
+    let job = place.server.job_token(place.project);
+    let args = ["adopt", &commit, "--before", &before];
+    let done = place.bot(&args).env("DATAPIN_GITLAB_TOKEN", "").env("CI_JOB_TOKEN", &job).run().code(0);
+    let said = format!("{}{}", done.stdout, done.stderr);
+    assert_eq!(said.matches("no merge request is told how it ends").count(), 1, "{said}");
+    assert!(said.contains("the scope `api`"), "{said}");
+    assert_eq!(place.request(1).notes.len(), 0);
+    // where nothing is adopted there is nothing to tell
+    let again = place.bot(&args).env("DATAPIN_GITLAB_TOKEN", "").env("CI_JOB_TOKEN", &job).run().code(0);
+    assert!(!format!("{}{}", again.stdout, again.stderr).contains("no merge request"), "{}", again.stderr);
+}
+
 /// Of two merge requests that a commit came with, the one that was merged is told.
 #[test]
 fn only_the_merged_one_is_told() {
