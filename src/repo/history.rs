@@ -138,6 +138,33 @@ impl Repo {
         })
     }
 
+    /// The commit in the history of `tip`, a commit on the branch, whose id begins with these digits; `None` if there is
+    /// none, or more than one. Fetches deeper until one is found.
+    ///
+    /// # Errors
+    /// Those of the exchange; `NoSuchCommit` if `tip` is not on the branch.
+    pub fn begins_with(
+        &self,
+        branch: &str,
+        tip: &CommitId,
+        digits: &str,
+    ) -> Result<Option<CommitId>, RepoError> {
+        let digits = digits.to_ascii_lowercase();
+        self.deepen_until(branch, tip, |repo, tip| {
+            let mut found = Vec::new();
+            let walked = walk(repo, tip, |commit| {
+                let id = CommitId::from(commit.id());
+                found.extend(id.as_str().starts_with(&digits).then_some(id));
+                Ok(Step::On)
+            })?;
+            Ok(match (found.pop(), found.is_empty()) {
+                (None, _) if walked.missing => Answer::TooShallow(walked.seen),
+                (only, true) => Answer::Known(only),
+                (_, false) => Answer::Known(None),
+            })
+        })
+    }
+
     /// Asks again and again, with more and more history, until there is an answer.
     pub(super) fn deepen_until<T>(
         &self,

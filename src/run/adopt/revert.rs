@@ -4,7 +4,7 @@
 //!
 //! 1. every pin and settable value equals a set that was verified there and was not taken back since, **and**
 //! 2. no commit carries the trailer of `datapin propose`, **and**
-//! 3. a message says `This reverts commit X`, where X is an ancestor that changed these values; or the change is exactly
+//! 3. a message says `This reverts commit X`, where X, whole or abbreviated, is an ancestor that changed these values; or the change is exactly
 //!    the inverse of the newest commit that changed them, **and**
 //! 4. what stood there before was not itself such a set, older than the one that is reached: that way leads forward.
 //!
@@ -23,6 +23,7 @@
 //! | after C: the same, conflict solved to what was never verified | a deployment | gates |
 //! | GitLab's revert, squashed: `This reverts merge request !12` | the inverse of the merge: a rollback | 0, B is rejected |
 //! | `git revert -m 1` of a merge commit | a rollback: the message names the merge | 0, B is rejected |
+//! | after C: `git revert --reference`, the id abbreviated, conflict solved to A | the same as with the whole id | 0, C is rejected |
 //! | a revert of datapin's own revert of a failed B | a deployment of B | gates |
 //! | a revert of a bump that no run had verified | a rollback to A | 0, the bump's version is rejected |
 
@@ -95,20 +96,29 @@ fn newest_equal<'p>(
 
 /// Whether a message says that it reverts an ancestor that changed these values.
 fn says_so(repo: &Repo, found: &Found) -> Result<bool, FilesError> {
-    let named: BTreeSet<CommitId> = found.messages.iter().flat_map(|message| reverted(message)).collect();
-    for one in named {
-        if changed(repo, &found.ground, &found.adopted.before, &one)? {
+    let named: BTreeSet<&str> = found.messages.iter().flat_map(|message| reverted(message)).collect();
+    for digits in named {
+        let (branch, tip) = (&found.ground.branch, &found.adopted.before);
+        let one = match digits.parse() {
+            Ok(whole) => Some(whole),
+            Err(_) => repo.begins_with(branch, tip, digits)?,
+        };
+        let Some(one) = one else { continue };
+        if changed(repo, &found.ground, tip, &one)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// The commits that a message says it reverts.
-pub fn reverted(message: &str) -> impl Iterator<Item = CommitId> + '_ {
+/// The shortest abbreviated id that is looked for: what git writes at least.
+const SHORTEST: usize = 7;
+
+/// The ids of the commits that a message says it reverts, whole or abbreviated as `git revert --reference` writes them.
+pub fn reverted(message: &str) -> impl Iterator<Item = &str> {
     message.split("This reverts commit ").skip(1).filter_map(|rest| {
-        let digits: String = rest.chars().take_while(char::is_ascii_hexdigit).collect();
-        digits.parse().ok()
+        let end = rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len());
+        (SHORTEST..=40).contains(&end).then_some(&rest[..end])
     })
 }
 

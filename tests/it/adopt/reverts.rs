@@ -115,6 +115,34 @@ fn a_revert_in_the_middle_is_a_rollback_if_it_ends_on_what_was_verified() {
     is_rollback(&world, done, OLD, NEW);
 }
 
+/// As `git revert --reference` writes it.
+#[test]
+fn a_revert_that_abbreviates_what_it_reverts_is_a_rollback() {
+    let world = int_on(&[OLD, MID, NEW]);
+    let middle = pin_of(&world, MID);
+    let reference = |id: &str| {
+        format!("Too slow\n\nThis reverts commit {id} (data(int): timetable {MID}, 2026-11-25).")
+    };
+    world.checkout("main");
+    commit(&world, "int", NEW, OLD, &reference(&middle[..7]));
+    let sha = push(&world);
+    let done = adopt(&world, &sha);
+    is_rollback(&world, done, OLD, NEW);
+}
+
+#[test]
+fn an_abbreviated_id_that_is_too_short_or_unknown_makes_no_rollback() {
+    let world = int_on(&[OLD, MID, NEW]);
+    let middle = pin_of(&world, MID);
+    let unknown = if middle.starts_with('a') { "bbbbbbb" } else { "aaaaaaa" };
+    world.checkout("main");
+    let message = format!("This reverts commit {} (x).\nThis reverts commit {unknown} (y).", &middle[..6]);
+    commit(&world, "int", NEW, OLD, &message);
+    let sha = push(&world);
+    adopt(&world, &sha).code(0);
+    assert_eq!(world.gate("int-test").began(), [OLD, MID, NEW, OLD], "a deployment, with its gate");
+}
+
 #[test]
 fn a_revert_in_the_middle_that_ends_on_something_new_is_a_deployment() {
     let world = int_on(&[OLD]);
