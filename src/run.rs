@@ -180,8 +180,11 @@ pub async fn rollback(context: &Context, asked: RollbackOrder) -> Result<Outcome
     let ticket = order.ticket(context);
     for ahead in seen.queue.ahead(&ticket) {
         make_way(context, &store, ahead, asked.active).await?;
-        // That run goes back by itself: the goal is what was verified when the rollback was asked for.
-        if let (None, Some(current)) = (&asked.to, seen.queue.current(&asked.environment, &dataset)) {
+        // That run goes back by itself: the goal is what was verified when the rollback was asked for, unless that is
+        // rejected.
+        let record = seen.queue.environment(&asked.environment).and_then(|file| file.datasets.get(&dataset));
+        let goal = record.and_then(|record| record.current().filter(|set| !record.is_rejected(&set.version)));
+        if let (None, Some(current)) = (&asked.to, goal) {
             order.go_to(&current.version);
         }
     }

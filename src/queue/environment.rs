@@ -71,6 +71,11 @@ impl DatasetFile {
         self.verified.iter().rfind(|set| set.standing == Standing::Good)
     }
 
+    /// Whether a version is kept out.
+    pub fn is_rejected(&self, version: &str) -> bool {
+        self.rejected.iter().any(|one| one.version == version)
+    }
+
     /// Adds a set; the same run and version only once. The oldest go beyond [`KEPT_SETS`].
     pub fn add(&mut self, set: VerifiedSet) {
         self.verified.retain(|old| (&old.run, &old.version) != (&set.run, &set.version));

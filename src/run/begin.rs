@@ -10,8 +10,8 @@ use crate::event::{Level, What};
 use crate::exit::Exit;
 use crate::plan::{self, EnvironmentPlan, Files, FilesError, Plan, Request, frozen};
 use crate::queue::{
-    Action, Cause, CauseKind, EnvironmentFile, FrozenBy, Intent, Origin, Outcome, Queue, Role, RunKind,
-    SetValue, StageStep, Standing, State, Ticket, VerifiedSet, blocking,
+    Action, Cause, CauseKind, DatasetFile, EnvironmentFile, FrozenBy, Intent, Origin, Outcome, Queue, Role,
+    RunKind, SetValue, StageStep, Standing, State, Ticket, VerifiedSet, blocking,
 };
 
 impl Driver {
@@ -120,10 +120,18 @@ impl Driver {
         }
         let held = self.held(&ticket, &name).await?;
         let goal = match &ticket.adopts {
-            None => rollback_goal(&ticket, file, &held).map_err(not_allowed)?,
+            None => {
+                let (goal, said) = rollback_goal(&ticket, file, &held).map_err(not_allowed)?;
+                if let Some(text) = said {
+                    self.context.events.note(&ticket.run, Level::Warning, text);
+                }
+                goal
+            }
             Some(_) => self.reached(&ticket, &seen.queue).ok_or_else(|| {
-                let text =
-                    format!("`{name}` was verified on {}, and that was taken back since", ticket.version);
+                let text = format!(
+                    "`{name}` was verified on {}, and that was taken back or rejected since",
+                    ticket.version
+                );
                 self.leave_it(CauseKind::Superseded, text)
             })?,
         };
@@ -231,45 +239,80 @@ pub fn drift(environment: &EnvironmentPlan) -> String {
     format!("{name} is not as it was verified: {}", differing.join("; "))
 }
 
-/// What a rollback goes for. See the design: the last verified set if the pins are not that, else the newest
-/// one before it; `--to` takes the newest of that version.
-fn rollback_goal(ticket: &Ticket, file: &EnvironmentFile, held: &[SetValue]) -> Result<VerifiedSet, String> {
+/// What a rollback goes for, and what people should know of it. See the design: the last verified set if the pins are not
+/// that, else the newest one before it, rejected ones passed by; `--to` takes the newest of that version.
+fn rollback_goal(
+    ticket: &Ticket,
+    file: &EnvironmentFile,
+    held: &[SetValue],
+) -> Result<(VerifiedSet, Option<String>), String> {
     let RunKind::Rollback { to, .. } = &ticket.kind else {
         return Err("not a rollback".to_owned());
     };
-    let name = &file.identity.name;
+    let (name, dataset) = (&file.identity.name, &ticket.dataset);
     let carried = file.freeze.as_ref().and_then(|freeze| freeze.origin.carried());
-    if let Some(other) = carried.filter(|carried| carried.dataset != ticket.dataset) {
+    if let Some(other) = carried.filter(|carried| carried.dataset != *dataset) {
         return Err(format!(
             "`{name}` is frozen by unfinished work of dataset {}: roll that back first",
             other.dataset
         ));
     }
-    let sets = file.datasets.get(&ticket.dataset).map(|dataset| &dataset.verified[..]).unwrap_or_default();
+    let record = file.datasets.get(dataset);
     if let Some(version) = to {
-        return sets
-            .iter()
-            .rfind(|set| set.version == *version)
-            .cloned()
-            .ok_or_else(|| format!("{} {version} was never verified in `{name}`", ticket.dataset));
+        let mut sets = record.into_iter().flat_map(|record| &record.verified);
+        let goal = sets.rfind(|set| set.version == *version).cloned();
+        let goal = goal.ok_or_else(|| format!("{dataset} {version} was never verified in `{name}`"))?;
+        let rejected = plan::rejected(file, dataset, version);
+        return Ok((
+            goal,
+            rejected.map(|text| format!("{text}; it is gone back to all the same: it was named")),
+        ));
     }
     if let Some(carried) = carried {
         let goal = carried.part.goal.clone().or_else(|| VerifiedSet::before(carried, Timestamp::now()));
-        return goal.ok_or_else(|| format!("the run that left `{name}` had not written anything there"));
+        let goal =
+            goal.ok_or_else(|| format!("the run that left `{name}` had not written anything there"))?;
+        return Ok((goal, None));
     }
-    let good = |set: &&VerifiedSet| set.standing == Standing::Good;
-    let mut newest_first = sets.iter().rev().filter(good);
-    let current = newest_first.next();
-    let differs = |set: &VerifiedSet| {
+    let never = || format!("no set of {dataset} was ever verified in `{name}`");
+    newest_not_there(name, record.ok_or_else(never)?, held)?.ok_or_else(never)
+}
+
+/// The newest verified set that the environment does not hold and that is not rejected, with what is said of those passed
+/// by; `None` if nothing was verified, why not if nothing is left.
+fn newest_not_there(
+    name: &str,
+    record: &DatasetFile,
+    held: &[SetValue],
+) -> Result<Option<(VerifiedSet, Option<String>)>, String> {
+    let Some(current) = record.current() else { return Ok(None) };
+    let differs = |set: &&VerifiedSet| {
         held.iter().any(|value| set.value(&value.place).is_some_and(|known| known.text != value.text))
     };
-    match current {
-        Some(current) if differs(current) => Ok(current.clone()),
-        Some(current) => newest_first.find(|set| differs(set)).cloned().ok_or_else(|| {
-            format!("`{name}` holds {}, and nothing else was verified before it", current.version)
-        }),
-        None => Err(format!("no set of {} was ever verified in `{name}`", ticket.dataset)),
+    let good = record.verified.iter().rev().filter(|set| set.standing == Standing::Good);
+    let mut passed: Vec<&str> = Vec::new();
+    for set in good.filter(differs) {
+        if !record.is_rejected(&set.version) {
+            let said = (!passed.is_empty()).then(|| {
+                let all = passed.join(", ");
+                format!(
+                    "passed by, because rejected in `{name}`: {all}; `--to VERSION` goes to one all the same"
+                )
+            });
+            return Ok(Some((set.clone(), said)));
+        }
+        if passed.last() != Some(&&set.version[..]) {
+            passed.push(&set.version);
+        }
     }
+    Err(match &passed[..] {
+        [] => format!("`{name}` holds {}, and nothing else was verified before it", current.version),
+        all => format!(
+            "everything else that was verified in `{name}` is rejected ({}); `--to VERSION` goes to one all the same, \
+             `datapin deploy` to another version",
+            all.join(", ")
+        ),
+    })
 }
 
 /// Pushes of a run that left this environment, which may still be under way.

@@ -37,6 +37,14 @@ fn int_on(versions: &[&str]) -> World {
     world
 }
 
+/// Edits a file of a person's checkout.
+fn edit(world: &World, path: &str, from: &str, to: &str) {
+    let path = world.dir().join("person").join(path);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    std::fs::write(&path, text.replace(from, to)).unwrap();
+}
+
 /// A person changes the version of all services of an environment in their checkout, and commits.
 fn commit(world: &World, environment: &str, from: &str, to: &str, message: &str) -> String {
     let person = world.dir().join("person");

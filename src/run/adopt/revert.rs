@@ -2,7 +2,8 @@
 //!
 //! It is one if, in that environment,
 //!
-//! 1. every pin and settable value equals a set that was verified there and was not taken back since, **and**
+//! 1. every pin and settable value equals a set that was verified there and was neither taken back nor rejected since,
+//!    **and**
 //! 2. no commit carries the trailer of `datapin propose`, **and**
 //! 3. a message says `This reverts commit X`, where X, whole or abbreviated, is an ancestor that changed these values; or the change is exactly
 //!    the inverse of the newest commit that changed them, **and**
@@ -21,6 +22,7 @@
 //! | after C was verified too: bumped by hand to A | a deployment of A | gates, 0 |
 //! | after C: `git revert` of B's commit, conflict solved to A | a rollback to A: the message says so | 0, C is rejected |
 //! | after C: the same, conflict solved to what was never verified | a deployment | gates |
+//! | after C, B was rejected: `git revert` of C's commit | a deployment of B, which is rejected | taken back to C, 15 |
 //! | GitLab's revert, squashed: `This reverts merge request !12` | the inverse of the merge: a rollback | 0, B is rejected |
 //! | `git revert -m 1` of a merge commit | a rollback: the message names the merge | 0, B is rejected |
 //! | after C: `git revert --reference`, the id abbreviated, conflict solved to A | the same as with the whole id | 0, C is rejected |
@@ -58,6 +60,10 @@ pub fn as_rollback(
     let Some(record) = record else { return Ok(None) };
     let Some(pins) = found.adopted.pins.get(&found.ground.environment) else { return Ok(None) };
     let Some(at) = newest_equal(record, pins, |pin| &pin.after) else { return Ok(None) };
+    let set = record.verified[at].clone();
+    if record.is_rejected(&set.version) {
+        return Ok(None);
+    }
     let forward = newest_equal(record, pins, |pin| &pin.before.text).is_some_and(|before| before < at);
     if forward || proposed(&found.messages).is_some() {
         return Ok(None);
@@ -65,7 +71,6 @@ pub fn as_rollback(
     if !says_so(repo, found)? && !is_inverse(repo, found)? {
         return Ok(None);
     }
-    let set = record.verified[at].clone();
     let left = pins.iter().find(|pin| pin.role == Role::Pin).map(|pin| pin.before.text.clone());
     Ok(Some(PersonsRollback { left: left.filter(|left| *left != set.version), set }))
 }

@@ -141,7 +141,8 @@ impl Driver {
             pins.all(|pin| set.value(&pin.place).is_none_or(|value| value.text == pin.after))
         };
         let mut good = record.verified.iter().rev().filter(|set| set.standing == Still::Good);
-        good.find(|set| set.version == ticket.version && holds(set)).cloned()
+        good.find(|set| set.version == ticket.version && !record.is_rejected(&set.version) && holds(set))
+            .cloned()
     }
 }
 

@@ -2,14 +2,6 @@
 
 use super::*;
 
-/// Edits a file of a person's checkout.
-fn edit(world: &World, path: &str, from: &str, to: &str) {
-    let path = world.dir().join("person").join(path);
-    let text = std::fs::read_to_string(&path).unwrap();
-    assert!(text.contains(from), "{text}");
-    std::fs::write(&path, text.replace(from, to)).unwrap();
-}
-
 /// int is verified, and one of its pins was broken since.
 fn broken() -> World {
     let world = int_on(&[OLD]);

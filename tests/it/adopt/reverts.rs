@@ -69,6 +69,48 @@ fn a_revert_of_that_revert_is_a_deployment_of_what_was_rejected() {
 }
 
 #[test]
+fn a_revert_onto_what_was_rejected_is_a_deployment_of_that() {
+    let world = int_on(&[OLD, MID, NEW]);
+    world
+        .datapin(&["reject", "timetable", MID, "--environment", "int", "--reason", "bad fares"])
+        .run()
+        .code(0);
+    let sha = person(&world, &["revert", "--no-edit", "HEAD"]);
+    adopt(&world, &sha).code(15).says("bad fares");
+    assert_eq!((world.versions("int"), world.verified_on("int")), (vec![NEW.into()], Some(NEW.into())));
+    assert_eq!(rejected(&world, "int"), [MID]);
+    world.datapin(&["allow", "timetable", MID]).run().code(0);
+    let sha = bump(&world, "int", NEW, MID);
+    let done = adopt(&world, &sha);
+    is_rollback(&world, done, MID, NEW);
+}
+
+/// It was a rollback when it was merged, and waits while somebody rejects its goal.
+#[test]
+fn a_revert_whose_goal_is_rejected_while_it_waits_is_taken_back_by_reconcile() {
+    let world = int_on(&[OLD, NEW]);
+    world.gate("int-test").hangs();
+    let run = world.datapin(&["deploy", "int", NEW, "--set", "mds:cache.size=700"]).by("bob").spawn();
+    world.until("its gate begins", LONG, || world.gate("int-test").began().len() == 3);
+    world.checkout("main");
+    let message = format!("Revert\n\nThis reverts commit {}.", pin_of(&world, NEW));
+    edit(&world, "values/int/mds.yaml", "size: 700", "size: 512");
+    commit(&world, "int", NEW, OLD, &message);
+    let sha = push(&world);
+    let adopting = adopting(&world, &sha, ZEROS).spawn();
+    world.until("it waits", LONG, || world.queue().tickets.len() == 2);
+    world
+        .datapin(&["reject", "timetable", OLD, "--environment", "int", "--reason", "bad fares"])
+        .run()
+        .code(0);
+    world.gate("int-test").passes();
+    run.wait(LONG).code(13);
+    adopting.wait(LONG).code(13).says("rejected since");
+    world.datapin(&["reconcile"]).run().code(0);
+    assert_eq!((world.versions("int"), world.verified_on("int")), (vec![NEW.into()], Some(NEW.into())));
+}
+
+#[test]
 fn a_revert_and_its_revert_pushed_together_are_nothing() {
     let world = int_on(&[OLD, NEW]);
     let before = world.tip("main");
@@ -120,9 +162,8 @@ fn a_revert_in_the_middle_is_a_rollback_if_it_ends_on_what_was_verified() {
 fn a_revert_that_abbreviates_what_it_reverts_is_a_rollback() {
     let world = int_on(&[OLD, MID, NEW]);
     let middle = pin_of(&world, MID);
-    let reference = |id: &str| {
-        format!("Too slow\n\nThis reverts commit {id} (data(int): timetable {MID}, 2026-11-25).")
-    };
+    let reference =
+        |id: &str| format!("Too slow\n\nThis reverts commit {id} (data(int): timetable {MID}, 2026-11-25).");
     world.checkout("main");
     commit(&world, "int", NEW, OLD, &reference(&middle[..7]));
     let sha = push(&world);

@@ -61,6 +61,22 @@ fn descends_goes_deeper_until_it_knows() {
 }
 
 #[test]
+fn an_abbreviated_id_is_found_where_it_is_the_only_one() {
+    let place = Place::http(300);
+    let repo = place.repo("cache");
+    let tip = repo.fetch("main").expect("fetch").expect("main");
+    let named = |digits: &str| repo.begins_with("main", &tip, digits).expect("begins_with");
+    for revision in ["main", "main~40", "main~299"] {
+        let id = at(&place, revision);
+        assert_eq!(named(&id.as_str()[..12]), Some(id.clone()), "{revision}");
+        assert_eq!(named(&id.as_str()[..12].to_ascii_uppercase()), Some(id), "{revision}");
+    }
+    assert_eq!(named(&"1".repeat(12)), None);
+    // sixteen first digits for three hundred commits
+    assert_eq!(named(&tip.as_str()[..1]), None);
+}
+
+#[test]
 fn contains_stops_at_the_parent() {
     let place = Place::http(300);
     let repo = place.repo("cache");

@@ -78,6 +78,59 @@ fn reject_keeps_the_version_out() {
     world.datapin(&["deploy", "int", NEW]).run().code(0);
 }
 
+fn reject(world: &World, version: &str) {
+    let args = ["reject", "timetable", version, "--environment", "int", "--reason", "bad fares"];
+    world.datapin(&args).run().code(0);
+}
+
+#[test]
+fn what_was_rejected_is_passed_by_and_named() {
+    let world = int_on(&[OLD, MID, NEW]);
+    reject(&world, MID);
+    let words = format!("passed by, because rejected in `int`: {MID}");
+    world.datapin(&["rollback", "int"]).run().code(0).says(&words);
+    assert_eq!((world.versions("int"), world.verified_on("int")), (vec![OLD.into()], Some(OLD.into())));
+}
+
+#[test]
+fn drifted_pins_do_not_go_back_to_what_was_rejected() {
+    let world = int_on(&[OLD, NEW]);
+    reject(&world, NEW);
+    world.push_as_person(&[("values/int/kv.yaml", NEW, MID)], "try kv");
+    world.datapin(&["rollback", "int"]).run().code(0).says("passed by");
+    assert_eq!(world.versions("int"), [OLD]);
+}
+
+#[test]
+fn where_all_that_was_verified_is_rejected_it_is_15_and_to_goes_there_with_a_warning() {
+    let world = int_on(&[OLD, NEW]);
+    reject(&world, OLD);
+    world.datapin(&["rollback", "int"]).run().code(15).says(&format!("is rejected ({OLD})")).says("--to");
+    assert_eq!(world.versions("int"), [NEW]);
+    world.datapin(&["rollback", "int", "--to", OLD]).run().code(0).says("bad fares").says("it was named");
+    assert_eq!(world.versions("int"), [OLD]);
+}
+
+/// A failed run goes back to what stood there, whatever was said of that meanwhile.
+#[test]
+fn a_failed_run_goes_back_to_the_last_verified_set_though_it_is_rejected() {
+    let world = int_on(&[OLD]);
+    reject(&world, OLD);
+    world.gate("int-test").fails();
+    world.datapin(&["deploy", "int", NEW]).run().code(11);
+    assert_eq!(world.versions("int"), [OLD]);
+}
+
+#[test]
+fn cancel_running_does_not_stay_on_what_was_rejected() {
+    let world = int_on(&[OLD, MID]);
+    let running = hanging(&world, NEW);
+    reject(&world, MID);
+    world.datapin(&["rollback", "int", "--cancel-running"]).by("bob").run().code(0);
+    running.wait(LONG).code(16);
+    assert_eq!((world.versions("int"), world.verified_on("int")), (vec![OLD.into()], Some(OLD.into())));
+}
+
 #[test]
 fn without_reject_the_version_may_come_again() {
     let world = int_on(&[OLD, NEW]);
