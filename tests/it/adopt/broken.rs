@@ -92,3 +92,38 @@ fn without_a_record_a_mend_is_nothing_to_adopt() {
     let sha = push(&world);
     adopt(&world, &sha).code(0).says("nothing to adopt");
 }
+
+/// A rollback that failed is what a person is needed for first.
+#[test]
+fn reconcile_names_both_and_ends_with_the_worse() {
+    let world = int_on(&[OLD]);
+    world.verified("play-test", OLD);
+    world.config(|text| text["environment"]["int"]["rollback_timeout"] = toml_edit::value("2s"));
+    world.service("int", "kv").never_comes_back();
+    world.gate("int-test").fails();
+    world.datapin(&["deploy", "int", NEW]).run().code(12);
+    world.push_as_person(&[("values/play-test/kv.yaml", "version:", "versoin:")], "typo");
+    world.datapin(&["reconcile"]).run().code(12).says("int/kv").says("values/play-test/kv.yaml");
+    world.service("int", "kv").heals();
+    world.datapin(&["reconcile"]).run().code(2).says("values/play-test/kv.yaml");
+    assert_eq!((world.versions("int"), world.freeze("int")), (vec![OLD.to_owned()], None));
+}
+
+/// The mend is a change that taking the pins back would not undo.
+#[test]
+fn a_merge_request_that_mends_and_moves_is_asked_to_be_two() {
+    let world = broken();
+    let base = request::branch(&world, "mend");
+    edit(&world, "values/int/kv.yaml", "versoin:", "version:");
+    commit(&world, "int", OLD, NEW, "mend kv");
+    request::push_branch(&world, "mend");
+    let done = request::checking(&world, "mend", &base).run().code(2);
+    done.says("values/int/kv.yaml").says("make it two merge requests");
+    // the mend alone is fine
+    let base = request::branch(&world, "mend");
+    edit(&world, "values/int/kv.yaml", "versoin:", "version:");
+    let person = world.dir().join("person");
+    git(&person, &["commit", "--quiet", "--all", "--message", "mend kv"]);
+    request::push_branch(&world, "mend");
+    request::checking(&world, "mend", &base).run().code(0).says("changes no pin");
+}
