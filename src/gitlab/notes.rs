@@ -44,10 +44,15 @@ struct Found {
 
 /// The comment by which a note is found again; it is not shown.
 pub fn marker(name: &str) -> String {
-    let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "._:/-".contains(*c)).collect();
-    // two hyphens end an HTML comment
-    let name = name.replace("--", "-");
-    format!("<!-- datapin:{name} -->")
+    let mut kept = String::with_capacity(name.len());
+    for c in name.chars().filter(|c| c.is_ascii_alphanumeric() || "._:/-".contains(*c)) {
+        // two hyphens end an HTML comment; names that differ in them alone stay different
+        if c == '-' && kept.ends_with('-') {
+            kept.push(':');
+        }
+        kept.push(c);
+    }
+    format!("<!-- datapin:{kept} -->")
 }
 
 impl MergeRequests<'_> {

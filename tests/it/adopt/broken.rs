@@ -2,19 +2,23 @@
 
 use super::*;
 
-/// int is verified, and one of its pins was broken since.
-fn broken() -> World {
+/// int is verified, and these of its pins were broken since.
+fn broken(services: &[&str]) -> World {
     let world = int_on(&[OLD]);
-    let sha = world.push_as_person(&[("values/int/kv.yaml", "version:", "versoin:")], "typo");
-    adopt(&world, &sha).code(2).says("values/int/kv.yaml");
+    let files: Vec<String> = services.iter().map(|service| format!("values/int/{service}.yaml")).collect();
+    let edits: Vec<_> = files.iter().map(|file| (&file[..], "version:", "versoin:")).collect();
+    let sha = world.push_as_person(&edits, "typo");
+    adopt(&world, &sha).code(2).says("values/int/");
     world
 }
 
-/// A person mends the pin and moves the version in one commit.
-fn mended(world: &World, to: &str) -> String {
+/// A person mends the pins and moves the version in one commit.
+fn mended(world: &World, services: &[&str], to: &str) -> String {
     world.checkout("main");
-    edit(world, "values/int/kv.yaml", "versoin:", "version:");
-    commit(world, "int", OLD, to, "int: mend kv");
+    for service in services {
+        edit(world, &format!("values/int/{service}.yaml"), "versoin:", "version:");
+    }
+    commit(world, "int", OLD, to, "int: mend");
     push(world)
 }
 
@@ -34,29 +38,37 @@ fn one_environment_that_cannot_be_read_stops_no_other() {
     }
 }
 
+/// One of its pins, and all of them: then nothing that could be read before has moved.
+const BROKEN: [&[&str]; 2] = [&["kv"], &SERVICES];
+
 #[test]
 fn what_is_mended_and_moved_at_once_is_adopted() {
-    let world = broken();
-    let sha = mended(&world, NEW);
-    adopt(&world, &sha).code(0).says("int: verified");
-    assert_eq!(world.verified_on("int").as_deref(), Some(NEW));
-    assert_eq!(world.gate("int-test").began(), [OLD, NEW]);
+    for services in BROKEN {
+        let world = broken(services);
+        let sha = mended(&world, services, NEW);
+        adopt(&world, &sha).code(0).says("int: verified");
+        assert_eq!(world.verified_on("int").as_deref(), Some(NEW));
+        assert_eq!(world.gate("int-test").began(), [OLD, NEW]);
+    }
 }
 
 #[test]
 fn what_is_mended_and_moved_at_once_goes_back_as_a_whole() {
-    let world = broken();
-    let sha = mended(&world, NEW);
-    world.gate("int-test").fails();
-    adopt(&world, &sha).code(11);
-    assert_eq!(world.versions("int"), [OLD]);
-    assert!(world.file("main", "values/int/kv.yaml").unwrap().contains("version:"));
+    for services in BROKEN {
+        let world = broken(services);
+        let before = world.file("main", "values/int/kv.yaml").unwrap().replace("versoin:", "version:");
+        let sha = mended(&world, services, NEW);
+        world.gate("int-test").fails();
+        adopt(&world, &sha).code(11);
+        assert_eq!(world.versions("int"), [OLD]);
+        assert_eq!(world.file("main", "values/int/kv.yaml").unwrap(), before, "mended, and as it is written");
+    }
 }
 
 /// Only the pin that was broken moves with its mend: the others are what they were.
 #[test]
 fn a_mend_that_moves_only_its_own_pin_is_two_versions() {
-    let world = broken();
+    let world = broken(&["kv"]);
     world.checkout("main");
     edit(&world, "values/int/kv.yaml", "versoin:", "version:");
     edit(&world, "values/int/kv.yaml", OLD, NEW);
@@ -69,7 +81,7 @@ fn a_mend_that_moves_only_its_own_pin_is_two_versions() {
 
 #[test]
 fn a_mend_that_moves_nothing_is_nothing_to_adopt() {
-    let world = broken();
+    let world = broken(&["kv"]);
     let sha = world.push_as_person(&[("values/int/kv.yaml", "versoin:", "version:")], "mend kv");
     adopt(&world, &sha).code(0).says("nothing to adopt");
     assert_eq!(world.gate("int-test").began(), [OLD]);
@@ -112,18 +124,18 @@ fn reconcile_names_both_and_ends_with_the_worse() {
 /// The mend is a change that taking the pins back would not undo.
 #[test]
 fn a_merge_request_that_mends_and_moves_is_asked_to_be_two() {
-    let world = broken();
+    let world = broken(&["kv"]);
     let base = request::branch(&world, "mend");
     edit(&world, "values/int/kv.yaml", "versoin:", "version:");
     commit(&world, "int", OLD, NEW, "mend kv");
     request::push_branch(&world, "mend");
     let done = request::checking(&world, "mend", &base).run().code(2);
     done.says("values/int/kv.yaml").says("make it two merge requests");
-    // the mend alone is fine
+    // the mend alone is nothing to adopt; `check` still says what is broken on the branch that it is merged into
     let base = request::branch(&world, "mend");
     edit(&world, "values/int/kv.yaml", "versoin:", "version:");
     let person = world.dir().join("person");
     git(&person, &["commit", "--quiet", "--all", "--message", "mend kv"]);
     request::push_branch(&world, "mend");
-    request::checking(&world, "mend", &base).run().code(0).says("changes no pin");
+    request::checking(&world, "mend", &base).run().says("merge request: changes no pin");
 }

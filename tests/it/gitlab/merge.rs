@@ -1,6 +1,6 @@
 //! Merge requests with real git behind them.
 
-use datapin::gitlab::{Accepted, Change, Event, GitLabError, MergeState, Noted, When};
+use datapin::gitlab::{Accepted, Change, Event, GitLabError, MergeState, Noted, When, marker};
 
 use super::{BOUNDS, bump, project, status_of, with_token};
 use crate::gitlab_server::{GitLabServer, MergeMethod, Role};
@@ -108,6 +108,20 @@ async fn a_note_is_updated_in_place_and_never_written_twice() {
     let notes = &state.project(id).request(made.iid).unwrap().notes;
     let own: Vec<&str> = notes.iter().filter(|n| n.author == "bot").map(|n| n.body.as_str()).collect();
     assert_eq!(own, ["<!-- datapin:check -->\ntwo"]);
+}
+
+/// Names of environments stand in it.
+#[test]
+fn a_marker_ends_no_comment_and_different_names_stay_different() {
+    let names = ["a-b", "a--b", "a---b", "a----b", "a-/-b", "a/b", "a.b", "a-", "a--"];
+    let markers: std::collections::BTreeSet<String> =
+        names.iter().map(|name| marker(&format!("adopt:timetable:{name}"))).collect();
+    assert_eq!(markers.len(), names.len(), "{markers:#?}");
+    for marker in markers {
+        let inner = marker.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->")).unwrap();
+        assert!(!inner.contains("--"), "{inner}");
+    }
+    assert_eq!(marker("a b-->\n<b>"), "<!-- datapin:ab-:-b -->");
 }
 
 #[tokio::test]
