@@ -96,7 +96,7 @@ pub fn asked_now<'a>(config: &'a Config, ticket: &'a Ticket) -> Option<Asked<'a>
 }
 
 fn asks(gate: &Gate) -> Option<Asked<'_>> {
-    let GateKind::Manual { who } = &gate.kind else { return None };
+    let GateKind::Manual { who, protected_by: _ } = &gate.kind else { return None };
     Some(Asked { gate: &gate.name, who: who.as_deref(), timeout: gate.timeout })
 }
 

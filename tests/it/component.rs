@@ -43,7 +43,11 @@ type Ends = Vec<(String, String)>;
 fn program() -> Option<PathBuf> {
     let found = std::env::var_os("DATAPIN_TOOLS").map(|tools| {
         let path = Path::new(&tools).join("gitlab-ci-local/dist/index.js");
-        assert!(path.is_file() || !has_node(), "no {}: run `.ci/tools.sh $DATAPIN_TOOLS`, with Node.js 20", path.display());
+        assert!(
+            path.is_file() || !has_node(),
+            "no {}: run `.ci/tools.sh $DATAPIN_TOOLS`, with Node.js 20",
+            path.display()
+        );
         path
     });
     let found = found.filter(|path| path.is_file());
