@@ -91,13 +91,7 @@ fn tell(what: &What, run: &RunView, own: bool) -> Vec<Line> {
             let link = if url.is_empty() { String::new() } else { format!(" ({url})") };
             with_log(Line::toned(verdict_tone(*verdict), text).with(Tone::Dim, link), log)
         }
-        What::RollingBack { cause, environments } => {
-            let what = match environments.as_slice() {
-                [] => "nothing to roll back".to_owned(),
-                names => format!("rolling back {}", names.join(", ")),
-            };
-            vec![Line::toned(Tone::Bad, format!("{what}: {}", cause.text))]
-        }
+        What::RollingBack { cause, environments } => vec![rolling_back(environments, &cause.text)],
         What::Reverted { environments, branch, commit, subject } => {
             let text = format!("reverted {}: {subject}", environments.join(", "));
             vec![Line::plain(text).with(Tone::Dim, format!(" (commit {} on {branch})", commit.short()))]
@@ -114,6 +108,14 @@ fn tell(what: &What, run: &RunView, own: bool) -> Vec<Line> {
         }],
         What::Finished(finished) => ending::block(finished, run, own),
     }
+}
+
+fn rolling_back(environments: &[String], cause: &str) -> Line {
+    let what = match environments {
+        [] => "nothing to roll back".to_owned(),
+        names => format!("rolling back {}", names.join(", ")),
+    };
+    Line::toned(Tone::Bad, format!("{what}: {cause}"))
 }
 
 fn whither(direction: Direction) -> &'static str {

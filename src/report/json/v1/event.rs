@@ -155,10 +155,7 @@ impl<'a> From<&'a inner::What> for What<'a> {
                 commit: commit.as_str(),
                 author,
                 subject,
-                taken: match taken {
-                    inner::Taken::Deployment => "deployment",
-                    inner::Taken::Rollback => "rollback",
-                },
+                taken: taken_as(*taken),
             },
             inner::What::Checked => What::Checked,
             inner::What::Rendered(change) => What::Rendered(change.into()),
@@ -199,6 +196,13 @@ impl<'a> From<&'a inner::What> for What<'a> {
             inner::What::Note { level, text } => What::Note { level: grave(*level), text },
             inner::What::Finished(finished) => What::Finished(Box::new(finished.into())),
         }
+    }
+}
+
+fn taken_as(taken: inner::Taken) -> &'static str {
+    match taken {
+        inner::Taken::Deployment => "deployment",
+        inner::Taken::Rollback => "rollback",
     }
 }
 
